@@ -1,0 +1,2 @@
+# main.c is the program; the rest goes into libmaster.a, which the tests link too.
+master_SRCS := $(filter-out master/main.c,$(wildcard master/*.c))

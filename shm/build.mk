@@ -1,0 +1,2 @@
+# Sources of this folder; all of them go into libshm.a.
+shm_SRCS := $(wildcard shm/*.c)

@@ -1,0 +1,35 @@
+# Tests: one program per tests/unit/test_*.c (cmocka), tests/stress/stress_*.c and tests/fuzz/fuzz_*.c.
+# The first line of a test file may name the libraries it needs above shm and lib: /* links: mediad */
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+STRESS_TESTS := $(patsubst tests/stress/%.c,$(BUILD)/tests/%,$(wildcard tests/stress/stress_*.c))
+FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+test_links = $(shell sed -n '1s/.*links: *\([a-z ]*\).*/\1/p' $(1))
+TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) -lm
+
+define test_rules
+$$(BUILD)/tests/$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a) $(2)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$$(Q)$$(CC) -o $$@ $$^ $$(ALL_LDFLAGS) $$(TEST_LIBS)
+endef
+$(foreach t,$(wildcard tests/unit/test_*.c tests/stress/stress_*.c),$(eval $(call test_rules,$(t),)))
+$(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call test_rules,$(t),$$(BUILD)/obj/tests/support/replay.o)))
+
+# A fuzzer is the same target, built from sources with clang and libFuzzer.
+define fuzz_rules
+$$(BUILD)/fuzz/$(notdir $(basename $(1))): $(1) $(foreach l,$(call test_links,$(1)) shm lib,$$($(l)_SRCS)) $$(BUILD)/.deps
+	@mkdir -p $$(@D)
+	@echo "  FUZZ    $$@"
+	$$(Q)clang -o $$@ $$(filter %.c,$$^) -std=gnu11 -D_GNU_SOURCE -I. -I$$(BUILD) $$(PKG_CFLAGS) -O1 -g -w \
+		-fsanitize=fuzzer,address,undefined $$(TEST_LIBS) -pthread
+endef
+$(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz_rules,$(t))))
+
+.PHONY: unit stress fuzzers fuzz
+unit: $(UNIT_TESTS) ## build the unit tests
+stress: $(STRESS_TESTS)
+fuzzers: $(FUZZERS)
+fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
+	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)

@@ -1,0 +1,10 @@
+# The page: web/dist, built by npm from the lock file.
+WEB_SRCS := $(shell find web/src web/public web/index.html web/scripts docs/openapi.yaml -type f 2>/dev/null)
+.PHONY: web
+web: web/dist/index.html
+web/node_modules/.stamp: web/package.json web/package-lock.json
+	@echo "  NPM     web"
+	$(Q)cd web && npm ci --no-audit --no-fund --loglevel=error && touch node_modules/.stamp
+web/dist/index.html: web/node_modules/.stamp $(WEB_SRCS)
+	@echo "  WEB     $@"
+	$(Q)cd web && npm run --silent build

@@ -1,0 +1,31 @@
+/* workers/events.h - events to people: {"type": …} over every WebSocket they have, on whichever worker.
+ *
+ * Delivery:  at most once and in order per sender while the connection lives; a client that reconnects
+ *            refetches (hello carries the state), so a lost event is never lost state.
+ * Routing:   the directory says on which workers a person is connected; those of this worker get it
+ *            at once, others over the worker ring.
+ * Callers:   the worker's only thread. json is copied. */
+#ifndef PARLEY_WORKERS_EVENTS_H
+#define PARLEY_WORKERS_EVENTS_H
+
+#include "lib/ids.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct events;
+struct worker;
+
+int events_start(struct worker *worker, struct events **ret_events);
+struct events *events_stop(struct events *events);
+
+/* To all connections of these people. Nothing happens for those who are not connected. */
+void events_send(struct events *events, const struct id *user_ids, size_t users_len, const char *json, size_t len);
+/* The "notify" column of an SQL function: a JSON array of {"to": [user ids], "event": {…}}. */
+void events_send_notify(struct events *events, const char *notify_json);
+/* Ends the WebSockets of one sign-in here and on the other workers (signed out, revoked). */
+void events_close_session(struct events *events, const struct id *user_id, const struct id *session_id);
+/* An event payload that came from another worker over the ring (peers.c calls this). */
+void events_on_peer(struct events *events, const void *data, size_t len);
+
+#endif

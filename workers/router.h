@@ -1,0 +1,37 @@
+/* workers/router.h - the table of endpoints.
+ *
+ * A pattern is "/api/v1/contacts/{user_id}": a segment in braces is a parameter (param[0], …). One
+ * table per api_*.c file, collected in router.c. The router answers 404, 405 (with Allow), checks the
+ * body's size and type, and runs auth before the handler when the route asks for it. */
+#ifndef PARLEY_WORKERS_ROUTER_H
+#define PARLEY_WORKERS_ROUTER_H
+
+#include "workers/request.h"
+
+typedef void route_handler(struct request *req);
+
+enum route_auth { ROUTE_PUBLIC, ROUTE_USER };
+enum route_body { BODY_NONE, BODY_JSON, BODY_JSON_OPTIONAL, BODY_SDP, BODY_ANY };
+
+struct route {
+	enum http_method method;
+	const char *pattern;
+	enum route_auth auth;
+	enum route_body body; /* JSON: application/json (415 else); SDP: application/sdp or application/json;
+			       * ANY: any type, also none */
+	size_t body_max;      /* bytes; 0 = 64 KiB */
+	route_handler *handler;
+};
+
+/* Each api_*.c ends its table with a NULL pattern. */
+extern const struct route api_accounts_routes[];
+extern const struct route api_contacts_routes[];
+extern const struct route api_calls_routes[];
+extern const struct route api_media_routes[];
+extern const struct route api_events_routes[]; /* /events: the WebSocket upgrade */
+extern const struct route api_meta_routes[];   /* openapi.json, static page fall-back is http's own */
+
+/* Answers req, now or later. */
+void router_dispatch(struct request *req);
+
+#endif
