@@ -90,6 +90,8 @@ uint32_t link_room(struct link *link);
 int link_pop(struct link *link, struct link_msg *ret_msg, void *payload);
 /* Rings the peer's bell if something was pushed while it slept; call once a batch or turn. */
 void link_flush(struct link *link);
+/* Memory outside the link was published for the peer (media ring): ring at the next flush if it sleeps. */
+void link_poke(struct link *link);
 /* Marks us asleep; true = a message is waiting, do not sleep. */
 bool link_sleep(struct link *link);
 void link_wake(struct link *link);

@@ -1,0 +1,60 @@
+/* shm/directory.h - which person is connected to which worker.
+ *
+ * One section per worker, written by that worker alone and mapped read-only by the others; a lookup asks
+ * every section. A section whose epoch is not that of its worker's present incarnation (stats) counts
+ * as empty; a starting worker clears its own.
+ *
+ * Entry protocol (a sequence lock with one writer): the writer makes seq odd (release fence), writes, makes
+ * it even (release, R1); a reader loads seq (acquire, A1), copies the words, fences and compares. All words
+ * are relaxed atomics. Open addressing by id, tombstones are reused; capacity is fixed: -ENOSPC. */
+#ifndef PARLEY_SHM_DIRECTORY_H
+#define PARLEY_SHM_DIRECTORY_H
+
+#include "lib/ids.h"
+#include "shm/stats.h"
+
+#define DIRECTORY_ENTRIES_DEFAULT 65536
+
+/* away, busy and do-not-disturb are what the person's pages say; online is that there are any. */
+enum presence { PRESENCE_OFFLINE, PRESENCE_ONLINE, PRESENCE_AWAY, PRESENCE_BUSY };
+
+struct directory_entry {
+	_Atomic uint32_t seq;	      /* odd while it is written */
+	_Atomic uint32_t connections; /* 0 = tombstone or never used */
+	_Atomic uint64_t user[2];     /* struct id as two words; zero = never used */
+	_Atomic uint32_t presence;    /* enum presence as this worker knows it */
+	_Atomic uint32_t reserved[3];
+};
+_Static_assert(sizeof(struct directory_entry) == 40, "layout");
+
+struct directory_region {
+	struct shm_header header;     /* epoch: the writing worker's */
+	uint32_t entries SHM_ALIGNED; /* power of two; master writes once */
+	uint8_t pad[SHM_LINE - 4];
+	struct directory_entry entry[];
+};
+
+struct directory {
+	unsigned self, workers;
+	struct shm_map map[SHM_PROCESSES_MAX];
+	struct directory_region *section[SHM_PROCESSES_MAX]; /* own one writable */
+	uint32_t entries[SHM_PROCESSES_MAX];
+	const struct stats_region *stats; /* for epochs */
+};
+
+/* master */
+int directory_create(const char *name, uint32_t entries, int *ret_fd);
+
+/* fds[k] is worker k's section. Clears our own and stores our epoch in it. */
+int directory_attach(struct directory *dir, const int *fds, unsigned workers, unsigned self, uint32_t epoch,
+		     const struct stats_region *stats);
+void directory_detach(struct directory *dir);
+
+/* Connections of this person on this worker, and what they say of him; 0 connections removes him. */
+int directory_set(struct directory *dir, const struct id *user, uint32_t connections, enum presence presence);
+/* Bit k: worker k has connections of this person. */
+uint64_t directory_find(const struct directory *dir, const struct id *user);
+/* The person's presence over all workers: busy over online over away over offline. */
+enum presence directory_presence(const struct directory *dir, const struct id *user);
+
+#endif

@@ -1,0 +1,112 @@
+/* shm/stats.h - counters and liveness, one slot per process: written by it alone, read by anyone.
+ *
+ * All numbers are relaxed atomics: a reader wants each value whole, not a moment in time. Counters only
+ * rise and go on over restarts of the process; gauges are set to 0 at its start. Names in comments are the
+ * Prometheus names (workers/admin.c). Use stat_add() and stat_set(). */
+#ifndef PARLEY_SHM_STATS_H
+#define PARLEY_SHM_STATS_H
+
+#include "shm/layout.h"
+
+#include <stdatomic.h>
+
+typedef _Atomic uint64_t stat_t;
+
+enum process_state { PROCESS_ABSENT, PROCESS_STARTING, PROCESS_READY, PROCESS_DRAINING };
+
+/* The master writes pid, epoch, restarts and sets state to STARTING; the process writes the rest. */
+struct stats_process {
+	stat_t pid;
+	stat_t epoch;
+	stat_t state;	     /* enum process_state */
+	stat_t heartbeat_us; /* CLOCK_MONOTONIC, at least every 500 ms */
+	stat_t restarts;     /* parley_process_restarts_total{role} */
+	stat_t started_us;
+	stat_t reserved[2];
+};
+
+struct stats_worker {
+	struct stats_process process;
+	/* gauges */
+	stat_t connections; /* parley_worker_connections{worker} */
+	stat_t websockets;  /* parley_worker_websockets{worker} */
+	stat_t db_up;	    /* connections to PostgreSQL that are ready */
+	/* counters */
+	stat_t accepted, tls_handshakes, tls_failures;
+	stat_t requests; /* parley_worker_requests_total{worker} */
+	stat_t responses_4xx, responses_5xx, bad_requests;
+	stat_t ws_messages_in, ws_messages_out, ws_cut;
+	stat_t events_sent, events_relayed, events_dropped;
+	stat_t db_queries, db_errors, db_lost;
+	stat_t link_full, link_nonsense;
+	stat_t throttled;
+	stat_t reconciled; /* orphans that the reconciler freed */
+	stat_t hashes;	   /* password hashes computed */
+	stat_t reserved[32];
+} SHM_ALIGNED;
+
+struct stats_mediad {
+	struct stats_process process;
+	/* gauges */
+	stat_t transports; /* parley_mediad_transports{mediad} */
+	stat_t tracks, seats;
+	stat_t ring_age_us; /* parley_media_ring_age_seconds: how old the oldest slot is */
+	/* counters */
+	stat_t packets_received, bytes_received;
+	stat_t packets_forwarded; /* parley_mediad_packets_forwarded_total{mediad} */
+	stat_t bytes_forwarded;	  /* parley_mediad_bytes_forwarded_total{mediad} */
+	stat_t cpu_us;		  /* parley_mediad_cpu_seconds_total{mediad} */
+	stat_t stun_ok, stun_bad;
+	stat_t dtls_handshakes, dtls_failures, dtls_fingerprint_mismatch;
+	stat_t srtp_decrypted, srtp_auth_failures, srtp_replays;
+	stat_t rtcp_received, rtcp_bad, rtp_bad, rtp_unknown_ssrc, datagrams_unknown;
+	stat_t nacks_received, nacks_sent, rtx_sent, rtx_received, rtx_missing;
+	stat_t plis_received, plis_sent, keyframes;
+	stat_t twcc_sent, reports_sent;
+	stat_t send_batches, send_messages, send_errors, receive_batches;
+	stat_t ring_published, ring_given_back, ring_lost;
+	stat_t ring_stale;
+	stat_t link_full, link_nonsense;
+	stat_t wakeups, turns;
+	stat_t consent_lost;
+	/* parley_media_ring_packets_total{from,to}: descriptors taken from the ring of mediad `from` */
+	stat_t ring_packets_from[SHM_PROCESSES_MAX];
+	stat_t reserved[32];
+} SHM_ALIGNED;
+
+struct stats_region {
+	struct shm_header header;
+	struct {
+		stat_t pid, started_us, reloads, restarts_worker, restarts_mediad, workers, mediads, reserved;
+	} master SHM_ALIGNED;
+	struct stats_worker worker[SHM_PROCESSES_MAX];
+	struct stats_mediad mediad[SHM_PROCESSES_MAX];
+};
+
+struct stats_map {
+	struct shm_map map;
+	struct stats_region *shm;
+};
+
+static inline void stat_add(stat_t *s, uint64_t n)
+{
+	/* One writer per counter: a plain load and store are enough and cost no locked instruction. */
+	atomic_store_explicit(s, atomic_load_explicit(s, memory_order_relaxed) + n, memory_order_relaxed);
+}
+
+static inline void stat_set(stat_t *s, uint64_t value)
+{
+	atomic_store_explicit(s, value, memory_order_relaxed);
+}
+
+static inline uint64_t stat_get(const stat_t *s)
+{
+	return atomic_load_explicit((stat_t *)s, memory_order_relaxed);
+}
+
+int stats_create(int *ret_fd); /* master */
+int stats_attach(struct stats_map *map, int fd);
+/* The process says that it lives and has reached state; also clears its gauges at PROCESS_STARTING. */
+void stats_heartbeat(struct stats_process *process, enum process_state state, int64_t now_us);
+
+#endif
