@@ -1,0 +1,59 @@
+/* mediad/transport.h - one participant device's transport: ICE-lite, DTLS-SRTP, and who it belongs to.
+ *
+ *   NEW ──first authenticated check──▶ HANDSHAKE ──keys + first authenticated SRTP/SRTCP──▶ CONNECTED
+ *   CONNECTED ◀──check again── DISCONNECTED ◀──no check for 15 s── CONNECTED
+ *   any ──close, no check for 30 s after NEW, fingerprint mismatch, 45 s DISCONNECTED──▶ FREE
+ *
+ * Lives in:  the mediad's heap; rec is its record in the session table and holds everything that must
+ *            outlive this process.
+ * Callers:   the mediad's thread.
+ * Ownership: transports_new() makes record and handle; transport_close() frees both, after media_on_closed()
+ *            has freed tracks and seats. The pointer is dead then; keep handles across turns, not pointers. */
+#ifndef PARLEY_MEDIAD_TRANSPORT_H
+#define PARLEY_MEDIAD_TRANSPORT_H
+
+#include "mediad/mediad.h"
+
+struct ice_agent;  /* per transport: valid addresses, ice.h */
+struct dtls;	   /* per transport: handshake, dtls.h */
+struct srtp_in;	   /* per transport: ingress contexts, srtp.h */
+struct srtp_out;   /* per transport: egress contexts, srtp.h */
+struct media_peer; /* media side's own state of this transport */
+
+struct transport {
+	struct mediad *md;
+	struct session_transport *rec;
+	uint64_t handle;
+	struct ice_agent *ice;
+	struct dtls *dtls;
+	struct srtp_in *srtp_in;
+	struct srtp_out *srtp_out; /* NULL until keys are there */
+	struct media_peer *media;
+	struct loop_timer timer; /* handshake retransmission, consent */
+	uint64_t corr;		 /* of the offer that made it */
+};
+
+struct transports;
+
+int transports_start(struct mediad *md, struct transports **ret_transports);
+struct transports *transports_stop(struct transports *transports);
+
+/* A new record from an offer; local ufrag and password are made. The caller then fills the m-lines and calls
+ * media_on_offer(). -ENOSPC. */
+int transport_new(struct mediad *md, const struct session_transport *offer_fields, struct transport **ret_t);
+/* New remote and local credentials: ICE restart. The old ones stay valid until the first check with the new. */
+int transport_ice_restart(struct transport *t, const char *ufrag, const char *pwd);
+struct transport *transport_find(struct mediad *md, uint64_t handle);
+/* Calls fn for every transport of a call (all of them when call is NULL); fn may close the one it is given. */
+void transport_each(struct mediad *md, const struct id *call, void (*fn)(struct transport *t, void *arg), void *arg);
+/* Says why in the log and in the state event; sends DTLS close_notify. */
+void transport_close(struct transport *t, const char *why);
+bool transport_is_sending(const struct transport *t); /* keys, an address, not DISCONNECTED */
+
+/* A received datagram of any kind, in ring slot `slot` (len bytes at its packet), from peer over socket
+ * `socket`. Demultiplexes by RFC 7983, finds the transport (address, else ufrag), decrypts in place.
+ * Returns true when the slot was published (RTP that the media side kept); false: give it back. */
+bool transport_on_datagram(struct mediad *md, unsigned socket, const struct sockaddr *peer, socklen_t peer_len,
+			   uint32_t slot, size_t len, int64_t now_us);
+
+#endif
