@@ -27,9 +27,10 @@ $$(BUILD)/fuzz/$(notdir $(basename $(1))): $(1) $(foreach l,$(call test_links,$(
 endef
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz_rules,$(t))))
 
-.PHONY: unit stress fuzzers fuzz
+.PHONY: unit stress replays fuzzers fuzz
 unit: $(UNIT_TESTS) ## build the unit tests
 stress: $(STRESS_TESTS)
+replays: $(FUZZ_REPLAYS)
 fuzzers: $(FUZZERS)
 fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)

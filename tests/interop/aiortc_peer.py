@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""One participant made of python3-aiortc: offers microphone and camera, counts what it gets.
+
+usage: aiortc_peer.py BASE TOKEN CALL_ID SECONDS
+
+Prints one line of JSON at the end: decoded video frames, audio frames, states.
+"""
+import asyncio
+import json
+import sys
+import time
+
+import aiohttp
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
+
+
+async def main(base, token, call_id, seconds):
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    seen = {"video": 0, "audio": 0, "width": 0}
+    tasks = []
+
+    async def consume(track):
+        while True:
+            frame = await track.recv()
+            seen[track.kind] += 1
+            if track.kind == "video":
+                seen["width"] = frame.width
+
+    @pc.on("track")
+    def on_track(track):
+        tasks.append(asyncio.ensure_future(consume(track)))
+
+    pc.addTrack(AudioStreamTrack())
+    pc.addTrack(VideoStreamTrack())
+    await pc.setLocalDescription(await pc.createOffer())
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
+        url = f"{base}/api/v1/calls/{call_id}/media"
+        async with http.post(url, data=pc.localDescription.sdp.encode(), headers=headers) as response:
+            answer = await response.text()
+            if response.status != 201:
+                raise SystemExit(f"{response.status}: {answer}")
+        await pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if seen["video"] >= 60 and seen["audio"] >= 100 and time.monotonic() > until - seconds / 2:
+                break
+            await asyncio.sleep(0.1)
+        # Leave only after the other one had its time too.
+        await asyncio.sleep(1)
+    print(json.dumps({**seen, "connection": pc.connectionState, "ice": pc.iceConnectionState}))
+    for task in tasks:
+        task.cancel()
+    await pc.close()
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])))

@@ -1,0 +1,203 @@
+// A client of the HTTP API that checks every answer against docs/openapi.yaml.
+import https from "node:https";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { randomUUID } from "node:crypto";
+import Ajv2020 from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import YAML from "yaml";
+import WebSocket from "ws";
+import { ROOT, eventually } from "./server.mjs";
+
+const openapi = YAML.parse(readFileSync(path.join(ROOT, "docs/openapi.yaml"), "utf8"));
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+addFormats(ajv);
+ajv.addSchema(openapi, "openapi");
+
+const patterns = Object.keys(openapi.paths).map((template) => ({
+  template,
+  regexp: new RegExp(`^${template.replace(/\{[^}]+\}/g, "[^/]+")}$`),
+}));
+const validators = new Map();
+
+function pointer(...parts) {
+  return parts.map((p) => "/" + encodeURIComponent(p.replace(/~/g, "~0").replace(/\//g, "~1"))).join("");
+}
+
+function resolve(node) {
+  const at = [];
+  while (node && node.$ref) {
+    at.splice(0, at.length, ...node.$ref.slice(2).split("/").map((p) => p.replace(/~1/g, "/").replace(/~0/g, "~")));
+    node = at.reduce((n, key) => n[key], openapi);
+  }
+  return { node, at: at.length ? at : null };
+}
+
+/** Throws when the answer is not one that the OpenAPI file describes for this operation. */
+export function checkResponse(method, pathname, status, contentType, body) {
+  const found = patterns.find((p) => p.regexp.test(pathname));
+  if (!found) {
+    if (status !== 404) throw new Error(`${method} ${pathname} answered ${status}, but openapi.yaml has no such path`);
+    return;
+  }
+  const operation = openapi.paths[found.template][method.toLowerCase()];
+  if (!operation) {
+    if (status !== 405 && status !== 401) throw new Error(`${method} ${found.template} is not in openapi.yaml, yet answered ${status}`);
+    return;
+  }
+  const response = operation.responses[String(status)] ?? operation.responses.default;
+  const key = operation.responses[String(status)] ? String(status) : "default";
+  if (!response) throw new Error(`${method} ${found.template}: openapi.yaml describes no ${status}`);
+  const { node, at } = resolve(response);
+  const base = at ?? ["paths", found.template, method.toLowerCase(), "responses", key];
+  const type = (contentType ?? "").split(";")[0].trim();
+  if (!node.content) {
+    if (body.length) throw new Error(`${method} ${found.template} ${status}: a body where none is described`);
+    return;
+  }
+  if (!node.content[type]) throw new Error(`${method} ${found.template} ${status}: type '${type}' is not described`);
+  if (!/json$/.test(type)) return;
+  const ref = "openapi#" + pointer(...base, "content", type, "schema");
+  if (!validators.has(ref)) validators.set(ref, ajv.compile({ $ref: ref }));
+  const validate = validators.get(ref);
+  if (!validate(JSON.parse(body))) {
+    throw new Error(`${method} ${found.template} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`);
+  }
+}
+
+const validateEvent = ajv.compile({ $ref: "openapi#/components/schemas/ServerEvent" });
+
+const agent = new https.Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 64 });
+
+export class ApiError extends Error {
+  constructor(answer) {
+    super(`${answer.status} ${answer.json?.code ?? ""} ${answer.json?.detail ?? answer.text.slice(0, 200)}`);
+    this.status = answer.status;
+    this.code = answer.json?.code;
+    this.json = answer.json;
+  }
+}
+
+/** One request. body: an object (JSON), or a string with options.type. Resolves for every status. */
+export function request(base, method, target, body, options = {}) {
+  const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+  const headers = { ...(options.headers ?? {}) };
+  if (payload !== undefined) {
+    headers["content-type"] ??= options.type ?? "application/json";
+    headers["content-length"] = Buffer.byteLength(payload);
+  }
+  if (options.token) headers.authorization = `Bearer ${options.token}`;
+  const url = new URL(target.startsWith("/api/") || options.raw ? target : `/api/v1${target}`, base);
+  return new Promise((resolve_, reject) => {
+    const req = https.request(url, { method, headers, agent: options.agent ?? agent, timeout: 15_000 }, (res) => {
+      const chunks = [];
+      res.on("data", (chunk) => chunks.push(chunk));
+      res.on("error", reject);
+      res.on("end", () => {
+        const text = Buffer.concat(chunks).toString("utf8");
+        const type = res.headers["content-type"];
+        const answer = { status: res.statusCode, headers: res.headers, text, json: undefined };
+        try {
+          if (/json/.test(type ?? "")) answer.json = JSON.parse(text);
+          if (url.pathname.startsWith("/api/v1/") && !options.unchecked)
+            checkResponse(method, url.pathname.slice("/api/v1".length), answer.status, type, text);
+        } catch (error) {
+          reject(error);
+          return;
+        }
+        resolve_(answer);
+      });
+    });
+    req.on("timeout", () => req.destroy(new Error(`${method} ${url.pathname}: no answer in 15 s`)));
+    req.on("error", reject);
+    if (payload !== undefined) req.write(payload);
+    req.end();
+  });
+}
+
+let counter = 0;
+
+/** Somebody with an account, a sign-in and, after connect(), a WebSocket. */
+export class Person {
+  static async create(server, name = "Person") {
+    const person = new Person();
+    person.server = server;
+    person.base = server.base ?? server;
+    person.name = name;
+    person.username = `${name.toLowerCase().replace(/[^a-z0-9]/g, "")}.${process.pid.toString(36)}${(counter++).toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+    person.password = `correct horse ${Math.random().toString(36).slice(2)} battery`;
+    await person.must("POST", "/accounts", { username: person.username, display_name: name, password: person.password });
+    await person.signIn();
+    return person;
+  }
+
+  /** Another device of the same person. */
+  async device() {
+    const other = Object.assign(new Person(), this, { token: undefined, ws: undefined, events: undefined });
+    await other.signIn();
+    return other;
+  }
+
+  async signIn() {
+    const { json } = await this.must("POST", "/sessions", { username: this.username, password: this.password });
+    this.token = json.token;
+    this.user = json.user;
+    this.id = json.user.id;
+  }
+
+  request(method, target, body, options = {}) {
+    return request(this.base, method, target, body, { token: this.token, ...options });
+  }
+
+  /** The same, but any status ≥ 400 is thrown as an ApiError. */
+  async must(method, target, body, options) {
+    const answer = await this.request(method, target, body, options);
+    if (answer.status >= 400) throw new ApiError(answer);
+    return answer;
+  }
+
+  async connect() {
+    this.events = [];
+    this.ws = new WebSocket(this.base.replace("https:", "wss:") + "/api/v1/events", ["parley.v1", `bearer.${this.token}`], {
+      rejectUnauthorized: false,
+    });
+    this.badEvents = [];
+    this.ws.on("message", (data) => {
+      const event = JSON.parse(data.toString());
+      if (!validateEvent(event)) this.badEvents.push(`${ajv.errorsText(validateEvent.errors)}: ${data}`);
+      this.events.push({ at: Date.now(), ...event });
+    });
+    this.closed = new Promise((resolve_) => this.ws.once("close", (code) => resolve_(code)));
+    await new Promise((resolve_, reject) => {
+      this.ws.once("open", resolve_);
+      this.ws.once("error", reject);
+    });
+    this.ws.on("error", () => {});
+    return this.event("hello");
+  }
+
+  /** The first event of that type for which match holds, now or within ms. It is taken out of the list. */
+  async event(type, match = () => true, ms = 5000) {
+    return eventually(
+      `${this.name} hears ${type}; heard ${JSON.stringify(this.events?.map((e) => e.type))}`,
+      () => {
+        if (this.badEvents.length) throw new Error(`an event that openapi.yaml does not describe: ${this.badEvents[0]}`);
+        const at = this.events.findIndex((e) => e.type === type && match(e));
+        return at < 0 ? null : this.events.splice(at, 1)[0];
+      },
+      ms,
+      10,
+    );
+  }
+
+  disconnect() {
+    this.ws?.close();
+  }
+}
+
+export async function befriend(a, b) {
+  await a.must("PUT", `/contacts/${b.id}`);
+  await b.must("PUT", `/contacts/${a.id}`);
+}
+
+export { randomUUID };
