@@ -8,6 +8,11 @@ FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_
 test_links = $(shell sed -n '1s/.*links: *\([a-z ]*\).*/\1/p' $(1))
 TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) -lm
 
+# What tests share (links: support): peers, doubles, harnesses.
+support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c))
+$(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(support_SRCS))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 define test_rules
 $$(BUILD)/tests/$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a) $(2)
 	@mkdir -p $$(@D)
@@ -34,3 +39,9 @@ replays: $(FUZZ_REPLAYS)
 fuzzers: $(FUZZERS)
 fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
+
+.PHONY: bench soak
+bench: all ## rough figures: CPU per forwarded packet, memory per WebSocket and process
+	$(Q)scripts/install-packages test && tests/support/npm-ci && node tests/bench/first-call.mjs
+soak: all ## calls come and go for SOAK_MINUTES (30); memory must stay flat
+	$(Q)scripts/install-packages test && tests/support/npm-ci && node tests/soak/churn.mjs
