@@ -39,9 +39,3 @@ replays: $(FUZZ_REPLAYS)
 fuzzers: $(FUZZERS)
 fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
-
-.PHONY: bench soak
-bench: all ## rough figures: CPU per forwarded packet, memory per WebSocket and process
-	$(Q)scripts/install-packages test && tests/support/npm-ci && node tests/bench/first-call.mjs
-soak: all ## calls come and go for SOAK_MINUTES (30); memory must stay flat
-	$(Q)scripts/install-packages test && tests/support/npm-ci && node tests/soak/churn.mjs

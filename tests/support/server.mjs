@@ -77,7 +77,9 @@ export class Server {
       PARLEY_MEDIA_PORT: String(server.ports.media),
       PARLEY_ADMIN_PORT: String(server.ports.admin),
       PARLEY_OPTS: opts.map((o) => `-o ${o}`).join(" "),
-      ...(options.build ?? process.env.PARLEY_TEST_BUILD ? { BUILD: options.build ?? process.env.PARLEY_TEST_BUILD } : {}),
+      PARLEY_BUILD: options.build ?? process.env.BUILD ?? "build",
+      PARLEY_NO_BUILD: "1", // tests/run has built everything
+      PARLEY_PG_OPTS: "-c fsync=off",
       ...(options.env ?? {}),
     };
     const log = createWriteStream(server.logFile);
