@@ -1,0 +1,161 @@
+/* The HTTP API as functions. Every failure is an ApiError; repeating is done here, and only where the
+ * interface says that repeating changes nothing. */
+import createClient from 'openapi-fetch'
+import type { paths } from './schema.gen'
+import type { Call, Contact, IceServer, Muted, Problem, ProblemCode, User } from './types'
+
+const BASE = '/api/v1'
+const TIMEOUT_MS = 12_000
+
+export type ErrorCode = ProblemCode | 'network' | 'unknown'
+
+export class ApiError extends Error {
+  readonly status: number
+  readonly code: ErrorCode
+  readonly field: string | undefined
+  readonly call: Call | undefined
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, more: Partial<Omit<ApiError, 'code' | 'message'>> = {}) {
+    super(message)
+    this.name = 'ApiError'
+    this.code = code
+    this.status = more.status ?? 0
+    this.field = more.field
+    this.call = more.call
+    this.retryAfterMs = more.retryAfterMs
+  }
+
+  /** The request may well succeed when it is sent again. */
+  get passing(): boolean {
+    return this.code === 'network' || this.status === 503 || this.status === 502 || this.status === 500
+  }
+}
+
+const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
+
+function errorFrom(response: Response, body: unknown): ApiError {
+  const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem> & {
+    call?: Call
+  }
+  const after = Number(response.headers.get('Retry-After') ?? Number.NaN)
+  return new ApiError(
+    problem.code ?? 'unknown',
+    problem.detail || problem.title || `HTTP ${response.status}`,
+    {
+      status: response.status,
+      field: problem.field,
+      call: problem.call,
+      retryAfterMs: Number.isFinite(after) ? after * 1000 : undefined,
+    },
+  )
+}
+
+/** Repeats what failed in passing: a worker that died under the request, a database that is away. */
+async function insist<T>(attempt: () => Promise<T>, repeats: number): Promise<T> {
+  for (let n = 0; ; n++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (n >= repeats || !(error instanceof ApiError) || !error.passing) throw error
+      if ((error.retryAfterMs ?? 0) > 3000) throw error
+      await pause(error.retryAfterMs ?? 200 * 2 ** n + Math.random() * 200)
+    }
+  }
+}
+
+const timedFetch = async (request: Request): Promise<Response> => {
+  try {
+    return await fetch(request, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+  } catch {
+    throw new ApiError('network', 'The server cannot be reached.')
+  }
+}
+
+const client = createClient<paths>({ baseUrl: BASE, fetch: timedFetch })
+
+type Outcome<T> = Promise<{ data?: T; error?: unknown; response: Response }>
+
+function take<T>(attempt: () => Outcome<T>, repeats = 2): Promise<T> {
+  return insist(async () => {
+    const { data, error, response } = await attempt()
+    if (!response.ok) throw errorFrom(response, error)
+    return data as T
+  }, repeats)
+}
+
+async function sendSdp(url: string, method: 'POST' | 'PATCH', sdp: string): Promise<Response> {
+  const response = await timedFetch(
+    new Request(url, {
+      method,
+      headers: { 'Content-Type': 'application/sdp', Accept: 'application/sdp, application/problem+json' },
+      body: sdp,
+    }),
+  )
+  if (!response.ok) throw errorFrom(response, await response.json().catch(() => null))
+  return response
+}
+
+const callPath = (id: string) => ({ params: { path: { call_id: id } } })
+const userPath = (id: string) => ({ params: { path: { user_id: id } } })
+
+export const api = {
+  async signUp(body: { username: string; display_name: string; password: string }): Promise<User> {
+    return (await take(() => client.POST('/accounts', { body }), 0)).user
+  },
+  async signIn(body: { username: string; password: string }): Promise<User> {
+    return (await take(() => client.POST('/sessions', { body }), 1)).user
+  },
+  async signOut(): Promise<void> {
+    await take(() => client.DELETE('/sessions/current'))
+  },
+  async me(): Promise<User> {
+    return (await take(() => client.GET('/me'), 1)).user
+  },
+
+  async searchUsers(q: string): Promise<User[]> {
+    return (await take(() => client.GET('/users', { params: { query: { q } } }))).items
+  },
+  async putContact(userId: string): Promise<Contact> {
+    return (await take(() => client.PUT('/contacts/{user_id}', userPath(userId)))).contact
+  },
+  async deleteContact(userId: string): Promise<void> {
+    await take(() => client.DELETE('/contacts/{user_id}', userPath(userId)))
+  },
+
+  async startCall(id: string, invite: string[], video: boolean): Promise<Call> {
+    return (await take(() => client.POST('/calls', { body: { id, invite, video } }))).call
+  },
+  async listCalls(before?: string): Promise<{ items: Call[]; next: string | null }> {
+    return take(() => client.GET('/calls', { params: { query: before ? { before } : {} } }))
+  },
+  async getCall(id: string): Promise<Call> {
+    return (await take(() => client.GET('/calls/{call_id}', callPath(id)))).call
+  },
+  async answerCall(id: string): Promise<Call> {
+    return (await take(() => client.POST('/calls/{call_id}/answer', callPath(id)))).call
+  },
+  async declineCall(id: string): Promise<Call> {
+    return (await take(() => client.POST('/calls/{call_id}/decline', callPath(id)))).call
+  },
+  async leaveCall(id: string): Promise<Call> {
+    return (await take(() => client.POST('/calls/{call_id}/leave', callPath(id)), 4)).call
+  },
+  async updateMember(id: string, body: { muted?: Partial<Muted> }): Promise<Call> {
+    return (await take(() => client.PATCH('/calls/{call_id}/members/me', { ...callPath(id), body }))).call
+  },
+
+  async iceServers(): Promise<IceServer[]> {
+    return (await take(() => client.GET('/ice-servers'), 0)).items
+  },
+  /** Not repeated here: a second POST would replace the transport that the first one made. */
+  async openMedia(callId: string, offer: string): Promise<{ location: string; answer: string }> {
+    const response = await sendSdp(`${BASE}/calls/${encodeURIComponent(callId)}/media`, 'POST', offer)
+    return { location: response.headers.get('Location') ?? '', answer: await response.text() }
+  },
+  async updateMedia(location: string, offer: string): Promise<string> {
+    return (await sendSdp(location, 'PATCH', offer)).text()
+  },
+}
+
+export type Api = typeof api

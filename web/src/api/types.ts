@@ -1,0 +1,19 @@
+/* Names for what docs/openapi.yaml describes; schema.gen.ts is made from it by `npm run gen`. */
+import type { components } from './schema.gen'
+
+type Schemas = components['schemas']
+
+export type User = Schemas['User']
+export type Contact = Schemas['Contact']
+export type Presence = Schemas['Presence']
+export type Call = Schemas['Call']
+export type Member = Schemas['Member']
+export type Muted = Schemas['Muted']
+export type Seat = Schemas['Seat']
+export type TrackKind = Schemas['TrackKind']
+export type IceServer = Schemas['IceServer']
+export type Problem = Schemas['Problem']
+export type ProblemCode = Schemas['ProblemCode']
+export type ServerEvent = Schemas['ServerEvent']
+export type ClientMessage = Schemas['ClientMessage']
+export type EndReason = NonNullable<Call['end_reason']>

@@ -1,0 +1,105 @@
+import { lazy, Suspense, useEffect, useRef } from 'react'
+import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
+import { SignIn, SignUp } from '../features/auth/AuthPage'
+import { HomePage } from '../features/home/HomePage'
+import { IncomingCall } from '../features/ringing/IncomingCall'
+import { CallDock } from '../features/stage/CallDock'
+import { parley, useParley } from '../state/parley'
+import { Logo } from '../ui/Logo'
+
+const loadCallScreen = () => import('../features/stage/CallScreen')
+const CallScreen = lazy(loadCallScreen)
+
+export function App() {
+  const auth = useParley((state) => state.auth)
+  useEffect(() => {
+    void parley.boot()
+  }, [])
+  switch (auth) {
+    case 'unknown':
+      return <Splash />
+    case 'unreachable':
+      return <Splash words="The server cannot be reached. Trying again…" />
+    case 'signed_out':
+      return (
+        <Routes>
+          <Route path="/sign-in" element={<SignIn />} />
+          <Route path="/sign-up" element={<SignUp />} />
+          <Route path="*" element={<Navigate to="/sign-in" replace />} />
+        </Routes>
+      )
+    case 'signed_in':
+      return <SignedIn />
+  }
+}
+
+function SignedIn() {
+  const me = useParley(({ world }) => world.me)
+  const inCall = useLocation().pathname.startsWith('/call/')
+  useFollowCall()
+  // So that the click on a call finds its screen loaded.
+  useEffect(() => {
+    const timer = setTimeout(() => void loadCallScreen().catch(() => undefined), 500)
+    return () => clearTimeout(timer)
+  }, [])
+  return (
+    <>
+      <Routes>
+        <Route path="/" element={<HomePage />} />
+        <Route path="/people/:personId" element={<HomePage />} />
+        <Route
+          path="/call/:callId"
+          element={
+            <Suspense fallback={<div className="h-dvh bg-stage" />}>{me && <CallScreen me={me} />}</Suspense>
+          }
+        />
+        <Route path="*" element={<Navigate to="/" replace />} />
+      </Routes>
+      {!inCall && <CallDock />}
+      <IncomingCall />
+    </>
+  )
+}
+
+/** The address follows the call: there while it lasts, Home when it is over; and after a reload, back into it. */
+function useFollowCall(): void {
+  const active = useParley((state) => state.session !== null)
+  const id = useParley((state) => state.session?.call?.id ?? null)
+  const ready = useParley((state) => state.world.ready)
+  const { pathname } = useLocation()
+  const navigate = useNavigate()
+  const was = useRef({ active: false, id: null as string | null })
+  const opened = useRef(pathname)
+
+  useEffect(() => {
+    const before = was.current
+    was.current = { active, id }
+    const at = /^\/call\/([^/]+)/.exec(pathname)?.[1]
+    if (active) {
+      if (!before.active && !at) void navigate(`/call/${id ?? 'new'}`)
+      else if (id !== null && at && at !== id) void navigate(`/call/${id}`, { replace: true })
+      return
+    }
+    if (!at) return
+    if (before.active) {
+      void navigate('/', { replace: true })
+      return
+    }
+    if (!ready) return
+    const call = opened.current === pathname ? parley.resumable() : null
+    opened.current = ''
+    if (call && call.id === decodeURIComponent(at)) parley.returnTo(call)
+    else void navigate('/', { replace: true })
+  }, [active, id, pathname, ready, navigate])
+}
+
+function Splash({ words }: { words?: string }) {
+  return (
+    <main className="flex min-h-dvh flex-col items-center justify-center gap-5 p-6">
+      <Logo className="size-14 animate-breathe" />
+      <p role="status" className="min-h-5 text-soft">
+        {words}
+      </p>
+    </main>
+  )
+}

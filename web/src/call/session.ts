@@ -1,0 +1,555 @@
+/* One call as this page takes part in it: devices, the transport to the server, who is seen and heard.
+ *
+ *   start ──▶ opening ──▶ connected ◀──▶ reconnecting ──▶ over
+ *
+ * Whoever makes a session feeds it with every newer state of its call (`update`), the `seats` and the
+ * `media.lost` events, and shows what `onView` hands out. It ends exactly once, with `onEnd`.
+ *
+ * Three things run side by side from the click on: the permission question, the request that starts or
+ * answers the call, and then the offer. None waits for another without need.
+ *
+ * Coming back (`recover`): a new way to the same transport (ICE restart) when the network moved, a new
+ * transport (`open`) when the old one is gone. An attempt whose number is no longer `this.generation` is stale
+ * and drops what it got. */
+import type { Api } from '../api/client'
+import { ApiError } from '../api/client'
+import type { Call, Member, Muted, Seat, User } from '../api/types'
+import type { DeviceKind, DeviceState, Taken } from './devices'
+import { troubled } from './devices'
+import { isHere, memberOf, othersIn } from './model'
+import type { MakePeer, PeerLike, PeerState } from './peer'
+import type { Ending } from './sentences'
+
+export type MediaState = 'opening' | 'connected' | 'reconnecting'
+
+export interface RemoteTile {
+  member: Member
+  /** Camera and microphone of this person; the same object as long as the person is here. */
+  stream: MediaStream
+  /** What the camera's seat says; `none` when there is none. */
+  picture: 'none' | 'waiting' | 'live' | 'weak' | 'paused'
+}
+
+export interface SessionView {
+  origin: 'outgoing' | 'incoming' | 'return'
+  call: Call | null
+  /** Who is, or will be, at the other end. */
+  people: User[]
+  video: boolean
+  media: MediaState
+  /** When the conversation began, by this machine's clock. */
+  since: number | null
+  microphone: DeviceState
+  camera: DeviceState
+  microphoneOn: boolean
+  cameraOn: boolean
+  self: MediaStream | null
+  tiles: RemoteTile[]
+}
+
+export interface SessionDeps {
+  api: Pick<
+    Api,
+    'startCall' | 'answerCall' | 'leaveCall' | 'getCall' | 'updateMember' | 'openMedia' | 'updateMedia'
+  >
+  makePeer: MakePeer
+  takeDevices(want: { microphone: boolean; camera: boolean }): Promise<Taken>
+  iceServers(): Promise<RTCIceServer[]>
+}
+
+export interface SessionHandlers {
+  onView(view: SessionView): void
+  /** A request brought a newer state of the call. */
+  onCall(call: Call): void
+  onEnd(ending: Ending, call: Call | null, problem?: ApiError): void
+}
+
+export type SessionStart =
+  | { origin: 'outgoing'; id: string; invite: User[]; video: boolean }
+  | { origin: 'incoming'; call: Call; video: boolean }
+  | { origin: 'return'; call: Call }
+
+const DISCONNECTED_FOR_MS = 3_000
+const CONNECT_WITHIN_MS = 6_000
+const RESTART_WITHIN_MS = 2_500
+const LISTEN_EVERY_MS = 1_000
+/** Consent checks are answered every 2.5 s at the latest, so this many silent rounds mean that nothing comes. */
+const SILENT_ROUNDS = 4
+
+export class CallSession {
+  private readonly meId: string
+  private readonly deps: SessionDeps
+  private readonly handlers: SessionHandlers
+  private readonly origin: SessionView['origin']
+  private readonly people: User[]
+  private readonly video: boolean
+
+  private call: Call | null = null
+  private over = false
+
+  private want = { microphone: true, camera: true }
+  private devices: Taken = {
+    microphone: { state: 'off', track: null },
+    camera: { state: 'off', track: null },
+  }
+  private self: MediaStream | null = null
+
+  private peer: PeerLike | null = null
+  private peerState: PeerState = 'connecting'
+  private location = ''
+  private media: MediaState = 'opening'
+  private generation = 0
+  private failures = 0
+  private reconnectTimer: ReturnType<typeof setTimeout> | undefined
+  private disconnectTimer: ReturnType<typeof setTimeout> | undefined
+  private readonly listenTimer: ReturnType<typeof setInterval>
+  private lastHeard: number | null = null
+  private silentRounds = 0
+
+  private seats: Seat[] | null = null
+  private readonly streams = new Map<string, MediaStream>()
+  private since: number | null = null
+
+  private told: Muted | null = null
+  private telling = false
+
+  constructor(meId: string, start: SessionStart, deps: SessionDeps, handlers: SessionHandlers) {
+    this.meId = meId
+    this.deps = deps
+    this.handlers = handlers
+    this.origin = start.origin
+    this.video = start.origin === 'return' ? start.call.video : start.video
+    this.want.camera = this.video
+    this.people =
+      start.origin === 'outgoing' ? start.invite : othersIn(start.call, meId).map((member) => member.user)
+    if (start.origin === 'return') {
+      const muted = memberOf(start.call, meId)?.muted
+      if (muted) this.want = { microphone: !muted.audio, camera: !muted.video }
+    }
+    this.listenTimer = setInterval(() => void this.listen(), LISTEN_EVERY_MS)
+    void this.acquire('microphone', 'camera')
+    void this.begin(start)
+  }
+
+  get callId(): string | null {
+    return this.call?.id ?? null
+  }
+
+  // ---- from outside
+
+  update(call: Call): void {
+    if (this.over || (this.call && (call.id !== this.call.id || call.version < this.call.version))) return
+    this.call = call
+    const mine = memberOf(call, this.meId)
+    if (call.state === 'ended') return this.finish('over')
+    if (mine && (mine.state === 'left' || mine.state === 'missed')) return this.finish('lost')
+    if (call.state === 'active' && this.since === null)
+      this.since = this.origin === 'return' ? Math.min(Date.now(), Date.parse(call.created_at)) : Date.now()
+    this.tell()
+    this.publish()
+  }
+
+  seatsChanged(seats: Seat[]): void {
+    if (this.over) return
+    this.seats = seats
+    this.publish()
+  }
+
+  mediaLost(action: 'ice_restart' | 'rejoin'): void {
+    if (this.over || !this.call) return
+    if (this.media === 'connected') return void this.recover(action)
+    // Already on the way back. Perhaps it was the old transport, perhaps the new one: do not wait for long.
+    if (this.peer) this.arm(RESTART_WITHIN_MS, () => this.open())
+  }
+
+  /** The network changed or came back. */
+  networkChanged(): void {
+    if (!this.over && this.media === 'connected' && this.peerState !== 'connected')
+      void this.recover('ice_restart')
+  }
+
+  /** Asks the server how the call is; for when events may have been missed. */
+  async check(): Promise<void> {
+    if (!this.call) return
+    try {
+      this.learn(await this.deps.api.getCall(this.call.id))
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'not_found') this.finish('lost')
+    }
+  }
+
+  leave(): void {
+    const call = this.call
+    this.finish('left')
+    if (call) void this.sayLeave(call.id)
+  }
+
+  /** The call goes on in another tab; nothing is said to the server. */
+  moved(): void {
+    this.finish('moved')
+  }
+
+  toggleMicrophone(): void {
+    this.toggle('microphone')
+  }
+
+  toggleCamera(): void {
+    this.toggle('camera')
+  }
+
+  /** Asks again for what was refused, in use or missing. */
+  retry(kinds: DeviceKind[]): void {
+    for (const kind of kinds) this.want[kind] = true
+    void this.acquire(...kinds)
+  }
+
+  /** "Join without video": stop asking. */
+  without(kinds: DeviceKind[]): void {
+    for (const kind of kinds) {
+      this.want[kind] = false
+      this.devices[kind].track?.stop()
+      this.devices[kind] = { state: 'off', track: null }
+      this.carry(kind)
+    }
+  }
+
+  // ---- the call
+
+  private async begin(start: SessionStart): Promise<void> {
+    this.publish()
+    try {
+      if (start.origin === 'outgoing') {
+        const call = await this.deps.api.startCall(
+          start.id,
+          start.invite.map((user) => user.id),
+          start.video,
+        )
+        if (this.over) return void this.sayLeave(call.id)
+        this.learn(call)
+      } else if (start.origin === 'incoming') {
+        this.call = start.call
+        this.publish()
+        const call = await this.deps.api.answerCall(start.call.id)
+        if (this.over) return void this.sayLeave(call.id)
+        this.learn(call)
+      } else {
+        this.learn(start.call)
+      }
+    } catch (error) {
+      return this.refused(error)
+    }
+    if (!this.over) await this.open()
+  }
+
+  /** A request about the call as such failed for good. */
+  private refused(error: unknown): void {
+    if (this.over) return
+    const problem = error instanceof ApiError ? error : new ApiError('unknown', String(error))
+    if (problem.call) this.handlers.onCall(problem.call)
+    if (problem.call && problem.call.id === this.call?.id) this.update(problem.call)
+    if (problem.code === 'answered_elsewhere') this.finish('answered_elsewhere')
+    else if (problem.code === 'not_found') this.finish('over')
+    else this.finish('lost', problem)
+  }
+
+  private learn(call: Call): void {
+    this.handlers.onCall(call)
+    this.update(call)
+  }
+
+  private async sayLeave(callId: string): Promise<void> {
+    try {
+      this.handlers.onCall(await this.deps.api.leaveCall(callId))
+    } catch {
+      // The server notices by itself that nobody is there.
+    }
+  }
+
+  private finish(ending: Ending, problem?: ApiError): void {
+    if (this.over) return
+    this.over = true
+    this.generation++
+    clearInterval(this.listenTimer)
+    clearTimeout(this.reconnectTimer)
+    clearTimeout(this.disconnectTimer)
+    this.peer?.close()
+    this.peer = null
+    for (const kind of ['microphone', 'camera'] as const) this.devices[kind].track?.stop()
+    this.handlers.onEnd(ending, this.call, problem)
+  }
+
+  // ---- own devices
+
+  private async acquire(...kinds: DeviceKind[]): Promise<void> {
+    const want = {
+      microphone: kinds.includes('microphone') && this.want.microphone,
+      camera: kinds.includes('camera') && this.want.camera,
+    }
+    const asked = kinds.filter((kind) => want[kind])
+    for (const kind of asked) this.devices[kind] = { state: 'asking', track: null }
+    this.publish()
+    if (asked.length === 0) return
+    const taken = await this.deps.takeDevices(want)
+    for (const kind of asked) {
+      const { state, track } = taken[kind]
+      if (this.over) {
+        track?.stop()
+        continue
+      }
+      if (track && !this.want[kind]) {
+        // Switched off while the browser asked.
+        if (kind === 'microphone') track.enabled = false
+        else track.stop()
+      }
+      const keep = this.want[kind] || kind === 'microphone'
+      this.devices[kind] = keep ? { state, track } : { state: 'off', track: null }
+      track?.addEventListener('ended', () => {
+        if (this.over || this.devices[kind].track !== track) return
+        this.devices[kind] = { state: 'unplugged', track: null }
+        this.carry(kind)
+      })
+      this.carry(kind)
+    }
+  }
+
+  /** Puts what there is of a device onto its m-line and tells everybody. */
+  private carry(kind: DeviceKind): void {
+    const { track } = this.devices[kind]
+    if (kind === 'camera') this.self = track ? new MediaStream([track]) : null
+    void this.peer?.setTrack(kind, track).catch(() => undefined)
+    this.tell()
+    this.publish()
+  }
+
+  private toggle(kind: DeviceKind): void {
+    if (this.over) return
+    const { state, track } = this.devices[kind]
+    this.want[kind] = !this.isOn(kind)
+    if (kind === 'microphone' && track) track.enabled = this.want[kind]
+    else if (this.want[kind]) {
+      if (state !== 'asking') void this.acquire(kind)
+    } else if (track) {
+      // A camera that is off is off: its light goes out.
+      this.devices[kind] = { state: 'off', track: null }
+      track.stop()
+      this.carry(kind)
+    }
+    this.tell()
+    this.publish()
+  }
+
+  private isOn(kind: DeviceKind): boolean {
+    return this.want[kind] && !troubled(this.devices[kind].state)
+  }
+
+  /** Tells the server what is muted, once it lets us, and only when it has changed. */
+  private tell(): void {
+    const mine = this.call && memberOf(this.call, this.meId)
+    if (this.over || this.telling || !this.call || !mine) return
+    if (!isHere(mine) && this.call.started_by !== this.meId) return
+    const muted = { audio: !this.isOn('microphone'), video: !this.isOn('camera') }
+    const told = this.told ?? mine.muted
+    if (told.audio === muted.audio && told.video === muted.video) return
+    this.telling = true
+    this.deps.api
+      .updateMember(this.call.id, { muted })
+      .then(
+        (call) => {
+          this.told = muted
+          this.telling = false
+          this.learn(call)
+        },
+        (error: unknown) => {
+          this.telling = false
+          if (error instanceof ApiError && error.passing) setTimeout(() => this.tell(), 2_000)
+          else this.told = muted
+        },
+      )
+      .catch(() => undefined)
+  }
+
+  // ---- the transport
+
+  private arm(ms: number, then: () => unknown): void {
+    clearTimeout(this.reconnectTimer)
+    this.reconnectTimer = setTimeout(() => void then(), ms)
+  }
+
+  /** Builds a transport from nothing; whatever was there before is given up. */
+  private async open(): Promise<void> {
+    const callId = this.call?.id
+    if (this.over || !callId) return
+    const generation = ++this.generation
+    clearTimeout(this.reconnectTimer)
+    clearTimeout(this.disconnectTimer)
+    this.peer?.close()
+    this.peer = null
+    this.seats = this.seats && this.seats.map((seat) => ({ ...seat, state: 'waiting' }))
+    this.media = this.media === 'opening' ? 'opening' : 'reconnecting'
+    this.publish()
+    try {
+      const iceServers = await this.deps.iceServers()
+      if (generation !== this.generation) return
+      const peer = this.deps.makePeer(
+        iceServers,
+        { microphone: this.devices.microphone.track, camera: this.devices.camera.track },
+        {
+          onState: (state) => this.peer === peer && this.peerChanged(state),
+          onTracks: () => this.peer === peer && this.publish(),
+        },
+      )
+      this.peer = peer
+      this.peerState = 'connecting'
+      const offer = await peer.offer()
+      if (generation !== this.generation) return
+      const { location, answer } = await this.deps.api.openMedia(callId, offer)
+      if (generation !== this.generation) return
+      this.location = location
+      await peer.accept(answer)
+      if (generation !== this.generation) return
+      if (!this.connected()) this.arm(CONNECT_WITHIN_MS, () => this.again())
+      this.publish()
+    } catch (error) {
+      if (generation !== this.generation) return
+      await this.openFailed(error)
+    }
+  }
+
+  private async openFailed(error: unknown): Promise<void> {
+    if (!(error instanceof ApiError)) return this.finish('lost', new ApiError('unknown', String(error)))
+    switch (error.code) {
+      case 'answered_elsewhere':
+        return this.finish('answered_elsewhere')
+      case 'not_found':
+      case 'wrong_state':
+      case 'not_joined': {
+        const generation = this.generation
+        if (error.call) this.learn(error.call)
+        else await this.check()
+        if (this.over || generation !== this.generation) return
+        const mine = this.call && memberOf(this.call, this.meId)
+        if (mine && (isHere(mine) || this.call?.started_by === this.meId)) this.again()
+        else this.finish('lost')
+        return
+      }
+      default:
+        if (error.passing || error.code === 'too_many_requests') this.again(error.retryAfterMs)
+        else this.finish('lost', error)
+    }
+  }
+
+  private connected(): boolean {
+    return this.media === 'connected'
+  }
+
+  private again(wait = 0): void {
+    const backoff = Math.min(3_000, 200 * 1.8 ** this.failures++) * (0.75 + Math.random() / 2)
+    this.arm(Math.min(5_000, Math.max(wait, backoff)), () => this.open())
+  }
+
+  private peerChanged(state: PeerState): void {
+    this.peerState = state
+    if (state === 'connected') {
+      clearTimeout(this.reconnectTimer)
+      clearTimeout(this.disconnectTimer)
+      this.disconnectTimer = undefined
+      this.failures = 0
+      this.silentRounds = 0
+      this.media = 'connected'
+    } else if (state === 'failed') {
+      void this.open()
+      return
+    } else if (state === 'disconnected' && this.media === 'connected') {
+      clearTimeout(this.disconnectTimer)
+      this.disconnectTimer = setTimeout(() => void this.recover('ice_restart'), DISCONNECTED_FOR_MS)
+    }
+    this.publish()
+  }
+
+  private async recover(how: 'ice_restart' | 'rejoin'): Promise<void> {
+    const { peer, location } = this
+    if (this.over || !peer) return
+    this.media = 'reconnecting'
+    this.silentRounds = 0
+    if (how === 'rejoin' || location === '') return this.open()
+    const generation = ++this.generation
+    clearTimeout(this.disconnectTimer)
+    this.publish()
+    try {
+      const before = (await peer.heard()) ?? 0
+      const offer = await peer.offer(true)
+      if (generation !== this.generation) return
+      const answer = await this.deps.api.updateMedia(location, offer)
+      if (generation !== this.generation) return
+      await peer.accept(answer)
+      if (generation !== this.generation) return
+      this.arm(RESTART_WITHIN_MS, async () => {
+        const after = (await peer.heard().catch(() => null)) ?? 0
+        if (generation !== this.generation) return
+        if (this.peerState === 'connected' && after !== before) this.peerChanged('connected')
+        else void this.open()
+      })
+    } catch {
+      if (generation === this.generation) void this.open()
+    }
+  }
+
+  private async listen(): Promise<void> {
+    const { peer } = this
+    if (!peer || this.media !== 'connected') return
+    const heard = await peer.heard().catch(() => null)
+    if (this.peer !== peer || this.media !== 'connected') return
+    this.silentRounds = heard !== null && heard === this.lastHeard ? this.silentRounds + 1 : 0
+    this.lastHeard = heard
+    if (this.silentRounds >= SILENT_ROUNDS) void this.recover('ice_restart')
+  }
+
+  // ---- what is seen
+
+  private tiles(): RemoteTile[] {
+    if (!this.call) return []
+    const present = othersIn(this.call, this.meId).filter(isHere)
+    const receivers = this.peer?.receivers() ?? []
+    const ids = new Set(present.map((member) => member.user.id))
+    for (const id of this.streams.keys()) if (!ids.has(id)) this.streams.delete(id)
+    return present.map((member) => {
+      const id = member.user.id
+      const stream = this.streams.get(id) ?? new MediaStream()
+      this.streams.set(id, stream)
+      const seats = this.seats?.filter((seat) => seat.member === id)
+      const find = (kind: Seat['kind']) => seats?.find((seat) => seat.kind === kind)
+      const trackOf = (seat: Seat | undefined) =>
+        seat && receivers.find((receiver) => receiver.mid === seat.mid)?.track
+      let [audio, video] = [trackOf(find('microphone')), trackOf(find('camera'))]
+      let picture: RemoteTile['picture'] = find('camera')?.state ?? 'none'
+      if (this.seats === null && present.length === 1) {
+        // No word yet about seats (the WebSocket is away): with one other person there is no doubt.
+        audio = receivers.find((receiver) => receiver.kind === 'audio')?.track
+        video = receivers.find((receiver) => receiver.kind === 'video')?.track
+        picture = video && !video.muted ? 'live' : 'waiting'
+      }
+      const tracks = [audio, video].filter((track) => track !== undefined)
+      for (const old of stream.getTracks()) if (!tracks.includes(old)) stream.removeTrack(old)
+      for (const track of tracks) if (!stream.getTracks().includes(track)) stream.addTrack(track)
+      return { member, stream, picture }
+    })
+  }
+
+  private publish(): void {
+    if (this.over) return
+    this.handlers.onView({
+      origin: this.origin,
+      call: this.call,
+      people: this.call ? othersIn(this.call, this.meId).map((member) => member.user) : this.people,
+      video: this.video,
+      media: this.media,
+      since: this.since,
+      microphone: this.devices.microphone.state,
+      camera: this.devices.camera.state,
+      microphoneOn: this.isOn('microphone'),
+      cameraOn: this.isOn('camera'),
+      self: this.self,
+      tiles: this.tiles(),
+    })
+  }
+}

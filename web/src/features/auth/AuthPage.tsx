@@ -1,0 +1,186 @@
+import type { FormEvent, ReactNode } from 'react'
+import { useEffect, useRef, useState } from 'react'
+import { Link } from 'react-router'
+import { ApiError } from '../../api/client'
+import { problemSentence } from '../../call/controller'
+import { parley } from '../../state/parley'
+import { Alert } from '../../ui/Alert'
+import { Button } from '../../ui/Button'
+import { Field } from '../../ui/Field'
+import { Logo } from '../../ui/Logo'
+
+function Frame({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
+  return (
+    <main className="flex min-h-dvh flex-col items-center justify-center px-4 py-10">
+      <div className="w-full max-w-[25rem]">
+        <div className="mb-8 flex items-center justify-center gap-3">
+          <Logo className="size-10" />
+          <span className="text-lg font-semibold tracking-tight">Parley</span>
+        </div>
+        <div className="rounded-tile border border-line bg-surface p-6 sm:p-8">
+          <h1 className="text-lg font-semibold">{title}</h1>
+          <p className="mt-1 mb-6 text-sm text-soft">{lead}</p>
+          {children}
+        </div>
+      </div>
+    </main>
+  )
+}
+
+function useSubmit(run: () => Promise<void>) {
+  const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<ApiError | null>(null)
+  const alive = useRef(true)
+  useEffect(() => {
+    alive.current = true
+    return () => void (alive.current = false)
+  }, [])
+  const submit = async (event: FormEvent) => {
+    event.preventDefault()
+    if (busy) return
+    setBusy(true)
+    setProblem(null)
+    try {
+      await run()
+    } catch (error) {
+      if (alive.current)
+        setProblem(error instanceof ApiError ? error : new ApiError('unknown', String(error)))
+    } finally {
+      if (alive.current) setBusy(false)
+    }
+  }
+  return { busy, problem, setProblem, submit }
+}
+
+export function SignIn() {
+  const [username, setUsername] = useState('')
+  const [password, setPassword] = useState('')
+  const { busy, problem, submit } = useSubmit(() => parley.signIn(username.trim().toLowerCase(), password))
+  return (
+    <Frame title="Welcome back" lead="Sign in to see who is around.">
+      <form onSubmit={submit} className="space-y-4">
+        {problem && (
+          <Alert>
+            {problem.code === 'bad_credentials'
+              ? 'User name and password do not match.'
+              : problemSentence(problem)}
+          </Alert>
+        )}
+        <Field
+          label="Username"
+          name="username"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          required
+          autoFocus
+          value={username}
+          onChange={(event) => setUsername(event.target.value)}
+        />
+        <Field
+          label="Password"
+          name="password"
+          type="password"
+          autoComplete="current-password"
+          required
+          value={password}
+          onChange={(event) => setPassword(event.target.value)}
+        />
+        <Button type="submit" look="accent" wide busy={busy} className="mt-2 min-h-12">
+          Sign in
+        </Button>
+      </form>
+      <p className="mt-6 text-center text-sm text-soft">
+        New here?{' '}
+        <Link
+          to="/sign-up"
+          className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
+        >
+          Create account
+        </Link>
+      </p>
+    </Frame>
+  )
+}
+
+const FIELDS = ['display_name', 'username', 'password'] as const
+type FieldName = (typeof FIELDS)[number]
+
+function fieldProblem(problem: ApiError | null): { field: FieldName; text: string } | null {
+  if (problem?.code === 'username_taken')
+    return { field: 'username', text: 'Somebody has this user name. Try another one.' }
+  const field = FIELDS.find((name) => name === problem?.field)
+  if (!problem || !field) return null
+  const TEXT: Record<FieldName, string> = {
+    display_name: 'Between 1 and 64 characters.',
+    username: '3 to 32 characters: small letters, digits, dot, dash and underscore.',
+    password: problem.message,
+  }
+  return { field, text: TEXT[field] }
+}
+
+export function SignUp() {
+  const [values, setValues] = useState({ display_name: '', username: '', password: '' })
+  const set = (name: FieldName) => (event: { target: { value: string } }) =>
+    setValues((now) => ({ ...now, [name]: event.target.value }))
+  const { busy, problem, submit } = useSubmit(() =>
+    parley.signUp(values.display_name.trim(), values.username.trim().toLowerCase(), values.password),
+  )
+  const wrong = fieldProblem(problem)
+  const error = (name: FieldName) => (wrong?.field === name ? wrong.text : undefined)
+  return (
+    <Frame title="Create your account" lead="One account for all your devices.">
+      <form onSubmit={submit} className="space-y-4" noValidate>
+        {problem && <Alert>{wrong ? 'That cannot be used yet. See below.' : problemSentence(problem)}</Alert>}
+        <Field
+          label="Display name"
+          name="name"
+          autoComplete="name"
+          required
+          autoFocus
+          maxLength={64}
+          hint="What others see."
+          error={error('display_name')}
+          value={values.display_name}
+          onChange={set('display_name')}
+        />
+        <Field
+          label="Username"
+          name="username"
+          autoComplete="username"
+          autoCapitalize="none"
+          spellCheck={false}
+          required
+          maxLength={32}
+          hint="How others find you. Small letters, digits, . _ -"
+          error={error('username')}
+          value={values.username}
+          onChange={set('username')}
+        />
+        <Field
+          label="Password"
+          name="password"
+          type="password"
+          autoComplete="new-password"
+          required
+          hint="At least 15 characters. A few words are easiest to remember."
+          error={error('password')}
+          value={values.password}
+          onChange={set('password')}
+        />
+        <Button type="submit" look="accent" wide busy={busy} className="mt-2 min-h-12">
+          Create account
+        </Button>
+      </form>
+      <p className="mt-6 text-center text-sm text-soft">
+        Have an account?{' '}
+        <Link
+          to="/sign-in"
+          className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
+        >
+          Sign in
+        </Link>
+      </p>
+    </Frame>
+  )
+}

@@ -1,0 +1,150 @@
+import { PhoneCall } from 'lucide-react'
+import { useMemo, useState } from 'react'
+import { Navigate, useParams } from 'react-router'
+import { ongoingCall } from '../../call/model'
+import { otherName } from '../../call/sentences'
+import { callsOf, lastCallWith, useHistory } from '../../state/history'
+import { parley, useParley } from '../../state/parley'
+import { useLinkLost } from '../../state/useLinkLost'
+import { Button } from '../../ui/Button'
+import { cx } from '../../ui/cx'
+import { Logo } from '../../ui/Logo'
+import { AccountMenu } from './AccountMenu'
+import { AddContact } from './AddContact'
+import { ContactList } from './ContactList'
+import { HistoryList } from './HistoryList'
+import { NoticeBar } from './NoticeBar'
+import { PersonPanel } from './PersonPanel'
+
+export function HomePage() {
+  const { personId } = useParams()
+  const [adding, setAdding] = useState(false)
+  const { me, contacts, ready } = useParley(({ world }) => world)
+  const lost = useLinkLost()
+  const history = useHistory()
+  const calls = useMemo(() => callsOf(history), [history])
+  const meId = me?.id ?? ''
+  const last = useMemo(() => lastCallWith(calls, meId), [calls, meId])
+  if (!me) return null
+  const chosen = personId ? contacts[personId] : undefined
+  const person = chosen?.state === 'accepted' ? chosen : undefined
+  if (personId && ready && !person) return <Navigate to="/" replace />
+
+  return (
+    <div className="wide:grid wide:h-dvh wide:grid-cols-[23.5rem_1fr]">
+      <div
+        className={cx(
+          'flex min-h-0 flex-col wide:border-e wide:border-line wide:bg-surface',
+          person && 'max-[899.98px]:hidden',
+        )}
+      >
+        <header className="sticky top-0 z-10 flex items-center justify-between bg-bg px-4 pt-[max(0.75rem,env(safe-area-inset-top))] pb-3 wide:bg-surface">
+          <span className="flex items-center gap-2.5">
+            <Logo className="size-8" />
+            <span className="text-base font-semibold tracking-tight">Parley</span>
+          </span>
+          <AccountMenu me={me} />
+        </header>
+        <LostStrip shown={lost} />
+        <main className="min-h-0 flex-1 wide:overflow-y-auto wide:pb-6" aria-label="Contacts">
+          <OngoingCall />
+          <ContactList
+            contacts={Object.values(contacts)}
+            last={last}
+            meId={meId}
+            ready={ready}
+            onAdd={() => setAdding(true)}
+          />
+          <section className="mt-8 px-4 pb-10 wide:hidden" aria-label="Latest calls">
+            {(history.isPending || calls.length > 0) && (
+              <>
+                <h2 className="mb-1 text-xs font-medium text-soft">Latest calls</h2>
+                <HistoryList
+                  calls={calls.slice(0, 10)}
+                  history={history}
+                  meId={meId}
+                  contacts={contacts}
+                  named
+                  empty=""
+                />
+              </>
+            )}
+          </section>
+        </main>
+      </div>
+      <div className={cx('wide:min-h-0 wide:overflow-y-auto', !person && 'max-[899.98px]:hidden')}>
+        {person ? (
+          <PersonPanel
+            key={person.user.id}
+            contact={person}
+            contacts={contacts}
+            calls={calls}
+            history={history}
+            meId={meId}
+          />
+        ) : (
+          <div className="mx-auto w-full max-w-xl px-8 pt-[12dvh] pb-10">
+            <h1 className="text-xl font-semibold">Hello, {me.display_name}</h1>
+            <p className="mt-2 text-base text-soft">
+              {!ready || Object.keys(contacts).length > 0
+                ? 'Choose somebody on the left, or call straight from the list.'
+                : 'Calls begin with a contact. Find somebody by name and ask.'}
+            </p>
+            <section className="mt-10" aria-label="Latest calls">
+              <h2 className="mb-1 text-xs font-medium text-soft">Latest calls</h2>
+              <HistoryList
+                calls={calls}
+                history={history}
+                meId={meId}
+                contacts={contacts}
+                named
+                empty="No calls yet. They will be listed here."
+              />
+            </section>
+          </div>
+        )}
+      </div>
+      {adding && <AddContact onClose={() => setAdding(false)} />}
+      <NoticeBar />
+    </div>
+  )
+}
+
+function LostStrip({ shown }: { shown: boolean }) {
+  return (
+    <div role="status" className="px-4">
+      {shown && (
+        <p className="mb-3 flex animate-fade items-center gap-2.5 rounded-control bg-sunken px-3.5 py-2.5 text-soft">
+          <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
+          Connection lost, reconnecting…
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** In a call, but not in this tab: after a reload, or because it is open elsewhere. */
+function OngoingCall() {
+  const call = useParley(({ world, session }) => (session ? null : ongoingCall(world)))
+  const { me, contacts } = useParley(({ world }) => world)
+  const elsewhere = useParley((state) => call !== null && state.elsewhere === call.id)
+  if (!call || !me) return null
+  return (
+    <section
+      aria-label="Call in progress"
+      className="mx-4 mb-4 animate-fade rounded-tile bg-tint p-4 text-on-tint"
+    >
+      <p className="flex items-center gap-2.5 font-medium">
+        <PhoneCall aria-hidden className="size-4 shrink-0" />
+        You are in a call with {otherName(call, me.id, contacts)}
+      </p>
+      {elsewhere && <p className="mt-1">It is open in another tab.</p>}
+      <div className="mt-3 flex gap-2">
+        <Button look="accent" className="flex-1" onClick={() => parley.returnTo(call)}>
+          {elsewhere ? 'Move it here' : 'Return to call'}
+        </Button>
+        <Button onClick={() => void parley.leaveOngoing(call)}>Leave call</Button>
+      </div>
+    </section>
+  )
+}

@@ -1,0 +1,37 @@
+/* The controller with everything real plugged in, and the hooks that read it. */
+import { useStore } from 'zustand'
+import { useShallow } from 'zustand/react/shallow'
+import { api } from '../api/client'
+import type { AppState, TabMessage } from '../call/controller'
+import { Controller } from '../call/controller'
+import { takeDevices } from '../call/devices'
+import { Peer } from '../call/peer'
+import { EventLink } from '../call/socket'
+
+const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('parley')
+
+export const parley = new Controller({
+  api,
+  makeLink: (handlers) =>
+    new EventLink(handlers, { url: `${location.origin.replace(/^http/, 'ws')}/api/v1/events` }),
+  makePeer: (iceServers, tracks, handlers) => new Peer(iceServers, tracks, handlers),
+  takeDevices: (want) => takeDevices(want),
+  newId: () => crypto.randomUUID(),
+  tabs: channel
+    ? {
+        post: (message) => channel.postMessage(message),
+        listen: (heard) =>
+          channel.addEventListener('message', (event: MessageEvent<TabMessage>) => heard(event.data)),
+      }
+    : undefined,
+})
+
+export const useParley = <T>(select: (state: AppState) => T): T => useStore(parley.store, useShallow(select))
+
+addEventListener('online', () => parley.nudge())
+document.addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'visible') parley.nudge()
+})
+addEventListener('pageshow', (event) => {
+  if (event.persisted) parley.nudge()
+})

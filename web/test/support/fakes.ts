@@ -1,0 +1,154 @@
+import type { Call, Contact, Member, User } from '../../src/api/types'
+import type { MakePeer, PeerHandlers, PeerLike } from '../../src/call/peer'
+import type { DeviceKind } from '../../src/call/devices'
+
+export const user = (id: string, name: string): User => ({
+  id,
+  username: name.toLowerCase(),
+  display_name: name,
+  avatar_url: null,
+})
+
+export const ana = user('1', 'Ana')
+export const bela = user('2', 'Bela')
+
+export const member = (
+  who: User,
+  state: Member['state'],
+  muted = { audio: false, video: false },
+): Member => ({
+  user: who,
+  state,
+  muted,
+  sharing: false,
+  hand: false,
+})
+
+export const call = (more: Partial<Call> = {}): Call => ({
+  id: 'c1',
+  version: 1,
+  state: 'ringing',
+  video: true,
+  locked: false,
+  started_by: ana.id,
+  created_at: '2026-03-01T10:00:00Z',
+  ended_at: null,
+  end_reason: null,
+  members: [member(ana, 'joined'), member(bela, 'ringing')],
+  ...more,
+})
+
+export const contact = (who: User, more: Partial<Contact> = {}): Contact => ({
+  user: who,
+  state: 'accepted',
+  presence: 'online',
+  favourite: false,
+  nickname: null,
+  ...more,
+})
+
+export class FakeTrack extends EventTarget {
+  enabled = true
+  muted = false
+  stopped = false
+  readonly kind: 'audio' | 'video'
+  readonly id = Math.random().toString(36)
+
+  constructor(kind: 'audio' | 'video') {
+    super()
+    this.kind = kind
+  }
+
+  stop(): void {
+    this.stopped = true
+  }
+
+  get real(): MediaStreamTrack {
+    return this as unknown as MediaStreamTrack
+  }
+}
+
+export class FakeStream {
+  private readonly tracks: unknown[]
+
+  constructor(tracks: unknown[] = []) {
+    this.tracks = [...tracks]
+  }
+
+  getTracks(): unknown[] {
+    return [...this.tracks]
+  }
+
+  getAudioTracks(): unknown[] {
+    return this.tracks.filter((track) => (track as FakeTrack).kind === 'audio')
+  }
+
+  getVideoTracks(): unknown[] {
+    return this.tracks.filter((track) => (track as FakeTrack).kind === 'video')
+  }
+
+  addTrack(track: unknown): void {
+    this.tracks.push(track)
+  }
+
+  removeTrack(track: unknown): void {
+    this.tracks.splice(this.tracks.indexOf(track), 1)
+  }
+}
+
+export class FakePeer implements PeerLike {
+  readonly handlers: PeerHandlers
+  readonly sent: Record<DeviceKind, MediaStreamTrack | null>
+  readonly received = { audio: new FakeTrack('audio'), video: new FakeTrack('video') }
+  offers: boolean[] = []
+  answers: string[] = []
+  closed = false
+  packets = 1
+
+  constructor(tracks: Record<DeviceKind, MediaStreamTrack | null>, handlers: PeerHandlers) {
+    this.sent = { ...tracks }
+    this.handlers = handlers
+  }
+
+  offer(iceRestart = false): Promise<string> {
+    this.offers.push(iceRestart)
+    return Promise.resolve(`offer ${this.offers.length}`)
+  }
+
+  accept(answer: string): Promise<void> {
+    this.answers.push(answer)
+    return Promise.resolve()
+  }
+
+  setTrack(kind: DeviceKind, track: MediaStreamTrack | null): Promise<void> {
+    this.sent[kind] = track
+    return Promise.resolve()
+  }
+
+  receivers() {
+    return [
+      { mid: '0', kind: 'audio' as const, track: this.received.audio.real },
+      { mid: '1', kind: 'video' as const, track: this.received.video.real },
+    ]
+  }
+
+  heard(): Promise<number> {
+    return Promise.resolve(this.packets)
+  }
+
+  close(): void {
+    this.closed = true
+  }
+}
+
+export function fakePeers(): { peers: FakePeer[]; make: MakePeer } {
+  const peers: FakePeer[] = []
+  return {
+    peers,
+    make: (_servers, tracks, handlers) => {
+      const peer = new FakePeer(tracks, handlers)
+      peers.push(peer)
+      return peer
+    },
+  }
+}

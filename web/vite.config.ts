@@ -1,0 +1,58 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import react from '@vitejs/plugin-react'
+import tailwind from '@tailwindcss/vite'
+import type { Plugin } from 'vite'
+import { defineConfig } from 'vitest/config'
+
+/** Puts a .br and a .gz beside every file that gets smaller by it; the server sends them as they are. */
+function precompress(): Plugin {
+  const compressible = /\.(html|js|css|svg|json|webmanifest|txt)$/
+  let outDir = ''
+  const walk = (dir: string): string[] =>
+    readdirSync(dir).flatMap((name) => {
+      const path = join(dir, name)
+      return statSync(path).isDirectory() ? walk(path) : [path]
+    })
+  return {
+    name: 'parley-precompress',
+    apply: 'build',
+    configResolved(config) {
+      outDir = join(config.root, config.build.outDir)
+    },
+    closeBundle() {
+      for (const path of walk(outDir).filter((name) => compressible.test(name))) {
+        const raw = readFileSync(path)
+        const br = brotliCompressSync(raw, {
+          params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: raw.length },
+        })
+        const gz = gzipSync(raw, { level: 9 })
+        if (br.length < raw.length) writeFileSync(`${path}.br`, br)
+        if (gz.length < raw.length) writeFileSync(`${path}.gz`, gz)
+      }
+    },
+  }
+}
+
+export default defineConfig({
+  plugins: [react(), tailwind(), precompress()],
+  build: {
+    outDir: 'dist',
+    assetsDir: 'assets',
+    // Data URIs would need a wider content security policy.
+    assetsInlineLimit: 0,
+    target: 'es2022',
+    reportCompressedSize: false,
+  },
+  server: {
+    port: 5173,
+    proxy: { '/api': { target: 'https://localhost:8443', secure: false, ws: true } },
+  },
+  test: {
+    environment: 'happy-dom',
+    include: ['test/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+    setupFiles: ['test/setup.ts'],
+  },
+})
