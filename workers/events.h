@@ -8,6 +8,7 @@
 #ifndef PARLEY_WORKERS_EVENTS_H
 #define PARLEY_WORKERS_EVENTS_H
 
+#include "lib/buf.h"
 #include "lib/ids.h"
 
 #include <stdbool.h>
@@ -21,10 +22,25 @@ struct events *events_stop(struct events *events);
 
 /* To all connections of these people. Nothing happens for those who are not connected. */
 void events_send(struct events *events, const struct id *user_ids, size_t users_len, const char *json, size_t len);
-/* The "notify" column of an SQL function: a JSON array of {"to": [user ids], "event": {…}}. */
+/* The "notify" column of an SQL function: a JSON array of {"to": [user ids], "event": {…}}. With "not" (a
+ * sign-in's id) the WebSockets of that sign-in are left out, with "only" it is the only one. NULL: nothing. */
 void events_send_notify(struct events *events, const char *notify_json);
+/* A reply or event may hold the presence of people, which the database does not know: SQL writes
+ * "presence": "@UUID", or "!UUID" for somebody who is in a call. Appends json to ret with these filled in. */
+void events_fill_presence(struct events *events, const char *json, size_t len, struct buf *ret);
 /* Ends the WebSockets of one sign-in here and on the other workers (signed out, revoked). */
 void events_close_session(struct events *events, const struct id *user_id, const struct id *session_id);
+
+/* One WebSocket, from before its hello (api_events.c). Events that come between events_open() and
+ * events_ready() wait and follow the hello. -ENOSPC (limits.websockets), -ENOMEM. */
+struct events_conn;
+struct ws;
+int events_open(struct events *events, const struct id *user_id, const struct id *session_id,
+		struct events_conn **ret_conn);
+void events_ready(struct events_conn *conn, struct ws *ws, const char *hello, size_t len);
+/* It is gone; conn is dead. The person is offline two seconds after the last one. */
+void events_closed(struct events_conn *conn);
+
 /* An event payload that came from another worker over the ring (peers.c calls this). */
 void events_on_peer(struct events *events, const void *data, size_t len);
 

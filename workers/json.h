@@ -65,13 +65,14 @@ struct json_ids {
 	size_t len;
 };
 
+/* max 0: no upper bound; FIELD_INT with min and max 0: any number. */
 struct json_field {
 	const char *name;
 	enum json_field_kind kind;
 	bool required;
 	int64_t min, max;
 	void *ret;	   /* written only when the field is present and not null */
-	bool *ret_present; /* may be NULL; null counts as absent unless required */
+	bool *ret_present; /* may be NULL; null counts as absent unless required; absent writes false */
 };
 
 /* All of doc (an object) against the table. -EINVAL with *ret_error, -ENOMEM. */

@@ -31,6 +31,9 @@ extern const struct route api_media_routes[];
 extern const struct route api_events_routes[]; /* /events: the WebSocket upgrade */
 extern const struct route api_meta_routes[];   /* openapi.json, static page fall-back is http's own */
 
+/* How long a body this request may have: its route's body_max, 64 KiB when there is none. Asked after the
+ * headers and before the body is read. */
+size_t router_body_max(const struct request *req);
 /* Answers req, now or later. */
 void router_dispatch(struct request *req);
 

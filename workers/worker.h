@@ -14,9 +14,11 @@
 
 struct db;	   /* db.h: PostgreSQL */
 struct pool;	   /* pool.h: threads for password hashing */
-struct directory;  /* shm/directory.h: who is connected where, rate limits */
+struct directory;  /* shm/directory.h: who is connected where; attached by peers_start() */
+struct limits;	   /* shm/limits.h: rate limits; attached by peers_start() */
 struct peers;	   /* peers.h: links to other workers and to the mediads, doorbell */
 struct events;	   /* events.h: WebSockets of signed-in people, delivery of events */
+struct sweeper;	   /* sweeper.h: deadlines of calls */
 struct media_link; /* media_link.h: transports on the mediads */
 struct server;	   /* server.h: listeners, TLS, HTTP */
 struct assets;	   /* assets.h: the built page in memory */
@@ -32,10 +34,12 @@ struct worker {
 	struct stats_worker *counters; /* own slot */
 	struct peers *peers;
 	struct directory *directory;
+	struct limits *limits;
 	struct pool *pool;
 	struct db *db;
 	struct events *events;
 	struct media_link *media;
+	struct sweeper *sweeper;
 	struct assets *assets;
 	struct server *server;
 	bool draining; /* SIGTERM: no new connections, WebSockets told to move, then stop */

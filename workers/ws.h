@@ -6,7 +6,10 @@
  * connection ends after 60 s without an answer.
  *
  * Ownership: the handler table is static; user belongs to the handler and is released in on_close,
- *            which is called exactly once. After ws_close() on_close still comes.
+ *            which is called exactly once, from the loop and never from inside ws_send() or ws_close(); until
+ *            it has returned, ws may be used. After ws_close() on_close still comes.
+ * Cut:       what is queued in one turn of the loop is written before it counts, so one long message (a hello)
+ *            is no reason to be cut.
  * Broadcast: a struct ws_message is encoded once and sent to many; it is reference-counted. */
 #ifndef PARLEY_WORKERS_WS_H
 #define PARLEY_WORKERS_WS_H

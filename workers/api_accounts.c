@@ -1,0 +1,482 @@
+/* Accounts and sign-ins: /accounts, /sessions, /me, /users. */
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "shm/limits.h"
+#include "shm/stats.h"
+#include "workers/answer.h"
+#include "workers/auth.h"
+#include "workers/events.h"
+#include "workers/json.h"
+#include "workers/password.h"
+#include "workers/pool.h"
+#include "workers/router.h"
+#include "workers/utf8.h"
+#include "workers/worker.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#define USERNAME_MIN	 3
+#define USERNAME_MAX	 32
+#define DISPLAY_NAME_MAX 64
+#define SIGN_IN_NAME_MAX 64 /* what may be sent as a user name that nobody can have */
+#define SEARCH_MAX	 64
+#define USER_AGENT_MAX	 256
+#define ADDRESS_FACTOR	 5 /* many people may share an address: so many times what one may do */
+
+/* A sign-up or sign-in under way: waits for the database and for the pool. */
+struct sign {
+	struct request *req;
+	const char *username, *display_name;
+	char *password;
+	size_t password_len;
+	/* The pool's thread reads and writes these, and nothing else of the request. */
+	const char *known_hash; /* sign-in: NULL when nobody has the name */
+	char hash[PASSWORD_HASH_MAX];
+	bool right;
+	int err;
+	char user_id[ID_TEXT_LEN + 1];
+	char token[AUTH_TOKEN_LEN + 1];
+};
+
+static void reply_internal(struct request *req)
+{
+	reply_problem(req, 500, "internal", NULL, NULL);
+}
+
+static void reply_overloaded(struct request *req)
+{
+	reply_retry(req, 503, "overloaded", "Too many people sign in at this moment.", 2);
+}
+
+static void reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail)
+{
+	stat_add(&req->worker->counters->throttled, 1);
+	reply_retry(req, 429, "too_many_requests", detail,
+		    (unsigned)(verdict->retry_after_us / (uint64_t)USEC_PER_SEC + 1));
+}
+
+/* The password is needed no longer; it stands in the body and in its parsed copy. */
+static void sign_wipe(struct sign *sign)
+{
+	struct request *req = sign->req;
+
+	password_wipe(sign->password, sign->password_len);
+	if (req->body_buf.data)
+		password_wipe(req->body_buf.data, req->body_buf.len);
+}
+
+static struct sign *sign_new(struct request *req)
+{
+	struct sign *sign = arena_alloc(&req->arena, sizeof(*sign));
+
+	if (!sign) {
+		reply_internal(req);
+		return NULL;
+	}
+	sign->req = req;
+	return sign;
+}
+
+static void sign_submit(struct sign *sign, pool_work *work, pool_done *done)
+{
+	int err = pool_submit(sign->req->worker->pool, work, done, sign);
+
+	if (err < 0) {
+		sign_wipe(sign);
+		reply_overloaded(sign->req);
+	}
+}
+
+/* Names */
+
+static bool username_is_valid(const char *name)
+{
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
+}
+
+/* No control characters, and something to be seen. */
+static bool display_name_is_valid(const char *name)
+{
+	bool visible = false;
+
+	for (const unsigned char *c = (const unsigned char *)name; *c; c++) {
+		if (*c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0))
+			return false;
+		visible |= *c != ' ';
+	}
+	return visible;
+}
+
+static bool check_display_name(struct request *req, const char *name)
+{
+	if (display_name_is_valid(name))
+		return true;
+	reply_problem(req, 422, "invalid_field", "display_name",
+		      "A display name has no control characters and is not blank.");
+	return false;
+}
+
+/* POST /accounts */
+
+static void hash_work(void *arg)
+{
+	struct sign *sign = arg;
+
+	sign->err = password_hash(sign->password, sign->password_len, sign->hash);
+}
+
+static void on_hashed(void *arg, bool ran)
+{
+	struct sign *sign = arg;
+	struct request *req = sign->req;
+	struct id id = id_random();
+
+	sign_wipe(sign);
+	if (!ran || sign->err < 0) {
+		reply_overloaded(req);
+		return;
+	}
+	stat_add(&req->worker->counters->hashes, 1);
+	const char *params[] = { id_format(&id, sign->user_id), sign->username, sign->display_name, sign->hash };
+	answer_from(req, "account_create", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static bool admit_sign_up(struct request *req)
+{
+	struct worker *worker = req->worker;
+	uint8_t key[16];
+	size_t len = auth_address_key(req, key);
+
+	if (worker->conf.limits.signups != CONF_SIGNUPS_OPEN) {
+		reply_problem(req, 403, "forbidden", NULL, "This server takes no sign-ups.");
+		return false;
+	}
+	struct limits_verdict verdict =
+		limits_take(worker->limits, "signups", key, len, worker->conf.limits.signups_per_hour,
+			    3600 * USEC_PER_SEC, clock_now_us());
+	if (!verdict.allowed)
+		reply_throttled(req, &verdict, "Too many accounts were made from your address; try again later.");
+	return verdict.allowed;
+}
+
+static void post_accounts(struct request *req)
+{
+	const char *password = NULL;
+	struct sign *sign;
+
+	if (!auth_admit_address(req) || !auth_origin_allowed(req) || !(sign = sign_new(req)))
+		return;
+	const struct json_field fields[] = {
+		{ "username", FIELD_STRING, true, USERNAME_MIN, USERNAME_MAX, &sign->username, NULL },
+		{ "display_name", FIELD_STRING, true, 1, DISPLAY_NAME_MAX, &sign->display_name, NULL },
+		{ "password", FIELD_STRING, true, req->worker->conf.limits.password_min, PASSWORD_MAX, &password,
+		  NULL },
+	};
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
+		return;
+	if (!username_is_valid(sign->username)) {
+		reply_problem(req, 422, "invalid_field", "username",
+			      "A user name is made of a-z, 0-9, '.', '_' and '-'.");
+		return;
+	}
+	if (!check_display_name(req, sign->display_name))
+		return;
+	const char *problem = password_problem(password, sign->username, sign->display_name);
+	if (problem) {
+		reply_problem(req, 422, "invalid_field", "password", problem);
+		return;
+	}
+	if (!admit_sign_up(req))
+		return;
+	/* The parsed text lives in the request's arena, which nobody else writes to. */
+	sign->password = (char *)(uintptr_t)password;
+	sign->password_len = strlen(password);
+	sign_submit(sign, hash_work, on_hashed);
+}
+
+/* POST /sessions: throttle, look up, compare, write down.
+ *
+ * Failures are counted for the pair of account and address, and for the address; nobody's failures count against
+ * somebody who signs in from elsewhere. Attempts of any outcome are counted for the pair, too, with more room, since
+ * those that run at the same time have not failed yet. */
+
+enum throttle { THROTTLE_LOOK, THROTTLE_FAILED };
+
+static struct limits_verdict throttle(struct sign *sign, enum throttle what)
+{
+	struct worker *worker = sign->req->worker;
+	struct limits *limits = worker->limits;
+	uint64_t burst = worker->conf.limits.logins_per_minute;
+	uint8_t key[16 + SIGN_IN_NAME_MAX * 4 + 1];
+	size_t address_len = auth_address_key(sign->req, key), name_len = strlen(sign->username);
+	int64_t now_us = clock_now_us();
+	struct limits_verdict verdict;
+
+	name_len = MIN(name_len, sizeof(key) - address_len);
+	memcpy(key + address_len, sign->username, name_len);
+	if (what == THROTTLE_FAILED) {
+		limits_take(limits, "login-failed-address", key, address_len, burst * ADDRESS_FACTOR, 60 * USEC_PER_SEC,
+			    now_us);
+		return limits_take(limits, "login-failed", key, address_len + name_len, burst, 60 * USEC_PER_SEC,
+				   now_us);
+	}
+	verdict = limits_peek(limits, "login-failed-address", key, address_len, burst * ADDRESS_FACTOR,
+			      60 * USEC_PER_SEC, now_us);
+	if (verdict.allowed)
+		verdict = limits_peek(limits, "login-failed", key, address_len + name_len, burst, 60 * USEC_PER_SEC,
+				      now_us);
+	if (verdict.allowed)
+		verdict = limits_take(limits, "login", key, address_len + name_len, burst * ADDRESS_FACTOR,
+				      60 * USEC_PER_SEC, now_us);
+	return verdict;
+}
+
+static void reply_bad_credentials(struct request *req)
+{
+	reply_problem(req, 401, "bad_credentials", NULL, "User name and password do not belong together.");
+}
+
+static void on_session(const struct db_result *result, void *arg)
+{
+	struct sign *sign = arg;
+	struct request *req = sign->req;
+
+	if (answer_failed(req, result))
+		return;
+	const char *body = result->rows > 0 ? db_text(result, 0, "body") : NULL;
+	int status = result->rows > 0 ? (int)db_int(result, 0, "status", 500) : 500;
+	if (status == 401) {
+		reply_bad_credentials(req);
+		return;
+	}
+	/* The database never sees the token: it is put in front. */
+	char *json = body && *body == '{' ? arena_printf(&req->arena, "{\"token\": \"%s\", %s", sign->token, body + 1)
+					  : NULL;
+	if (status != 201 || !json) {
+		reply_internal(req);
+		return;
+	}
+	auth_set_cookie(req, sign->token);
+	reply_json(req, 201, json, strlen(json));
+}
+
+/* What the device calls itself, as far as it is text. */
+static const char *user_agent(struct request *req)
+{
+	const char *text = request_header(req, "user-agent");
+	size_t len = text ? strlen(text) : 0;
+
+	if (len == 0 || !utf8_valid(text, len))
+		return NULL;
+	if (len > USER_AGENT_MAX) {
+		len = USER_AGENT_MAX;
+		while (len > 0 && (text[len] & 0xc0) == 0x80)
+			len--;
+	}
+	return arena_strndup(&req->arena, text, len);
+}
+
+static void verify_work(void *arg)
+{
+	struct sign *sign = arg;
+
+	sign->right = password_verify(sign->known_hash, sign->password, sign->password_len);
+}
+
+static void on_verified(void *arg, bool ran)
+{
+	struct sign *sign = arg;
+	struct request *req = sign->req;
+	struct id id = id_random();
+	char id_text[ID_TEXT_LEN + 1], token_hash[64 + 1];
+
+	sign_wipe(sign);
+	if (!ran) {
+		reply_overloaded(req);
+		return;
+	}
+	stat_add(&req->worker->counters->hashes, 1);
+	if (!sign->right) {
+		throttle(sign, THROTTLE_FAILED);
+		reply_bad_credentials(req);
+		return;
+	}
+	auth_token_new(sign->token, token_hash);
+	const char *params[] = { sign->user_id, sign->known_hash, id_format(&id, id_text), token_hash,
+				 user_agent(req) };
+	int err = db_exec(req->worker->db, "session_create", 0, params, ARRAY_LEN(params), on_session, sign);
+	if (err < 0)
+		answer_failed(req, &(struct db_result){ .error = DB_LOST });
+}
+
+static void on_login_found(const struct db_result *result, void *arg)
+{
+	struct sign *sign = arg;
+	struct request *req = sign->req;
+
+	if (result->error != DB_OK)
+		sign_wipe(sign);
+	if (answer_failed(req, result))
+		return;
+	if (result->rows > 0) {
+		snprintf(sign->user_id, sizeof(sign->user_id), "%s", db_text(result, 0, "user_id"));
+		sign->known_hash = arena_strdup(&req->arena, db_text(result, 0, "password"));
+	}
+	sign_submit(sign, verify_work, on_verified);
+}
+
+static void post_sessions(struct request *req)
+{
+	const char *username = NULL, *password = NULL;
+	struct sign *sign;
+
+	if (!auth_admit_address(req) || !auth_origin_allowed(req) || !(sign = sign_new(req)))
+		return;
+	const struct json_field fields[] = {
+		{ "username", FIELD_STRING, true, 1, SIGN_IN_NAME_MAX, &username, NULL },
+		{ "password", FIELD_STRING, true, 1, PASSWORD_MAX, &password, NULL },
+	};
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
+		return;
+	char *name = arena_strdup(&req->arena, username);
+	if (!name) {
+		reply_internal(req);
+		return;
+	}
+	for (char *c = name; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	sign->username = name;
+	sign->password = (char *)(uintptr_t)password;
+	sign->password_len = strlen(password);
+	struct limits_verdict verdict = throttle(sign, THROTTLE_LOOK);
+	if (!verdict.allowed) {
+		sign_wipe(sign);
+		reply_throttled(req, &verdict, "Too many attempts; wait before the next one.");
+		return;
+	}
+	const char *params[] = { sign->username };
+	int err = db_exec(req->worker->db, "login_find", DB_IDEMPOTENT, params, 1, on_login_found, sign);
+	if (err < 0) {
+		sign_wipe(sign);
+		answer_failed(req, &(struct db_result){ .error = DB_LOST });
+	}
+}
+
+/* GET and DELETE /sessions */
+
+static void get_sessions(struct request *req)
+{
+	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
+	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session) };
+
+	answer_from(req, "sessions", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void on_session_deleted(const struct db_result *result, void *arg)
+{
+	struct request *req = arg;
+	const struct id *session = req->state;
+
+	if (result->error == DB_OK && result->rows > 0 && db_int(result, 0, "status", 0) == 204) {
+		events_close_session(req->worker->events, &req->auth.user_id, session);
+		if (id_equal(session, &req->auth.session_id) && req->auth.kind == AUTH_COOKIE)
+			auth_set_cookie(req, NULL);
+	}
+	answer_send(result, req);
+}
+
+static void session_delete(struct request *req, const struct id *session_id)
+{
+	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
+	const char *params[] = { id_format(&req->auth.user_id, user), id_format(session_id, session) };
+	struct id *kept = arena_alloc(&req->arena, sizeof(*kept));
+
+	if (!kept) {
+		reply_internal(req);
+		return;
+	}
+	*kept = *session_id;
+	req->state = kept;
+	answer_exec(req, "session_delete", 0, params, ARRAY_LEN(params), on_session_deleted);
+}
+
+static void delete_current_session(struct request *req)
+{
+	session_delete(req, &req->auth.session_id);
+}
+
+static void delete_session(struct request *req)
+{
+	struct id session;
+
+	if (id_parse(req->param[0], strlen(req->param[0]), &session) < 0)
+		reply_problem(req, 404, "not_found", NULL, "There is no such sign-in of yours.");
+	else
+		session_delete(req, &session);
+}
+
+/* /me */
+
+static void get_me(struct request *req)
+{
+	char user[ID_TEXT_LEN + 1];
+	const char *params[] = { id_format(&req->auth.user_id, user) };
+
+	answer_from(req, "me", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void patch_me(struct request *req)
+{
+	const char *display_name = NULL;
+	const struct json_field fields[] = {
+		{ "display_name", FIELD_STRING, false, 1, DISPLAY_NAME_MAX, &display_name, NULL },
+	};
+	char user[ID_TEXT_LEN + 1];
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
+		return;
+	if (display_name && !check_display_name(req, display_name))
+		return;
+	const char *params[] = { id_format(&req->auth.user_id, user), display_name };
+	answer_from(req, "me_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+/* GET /users?q= */
+
+static bool search_is_valid(const char *q)
+{
+	size_t len = q ? strlen(q) : 0, characters = 0;
+
+	if (len == 0 || !utf8_valid(q, len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		characters += (q[i] & 0xc0) != 0x80;
+	return characters <= SEARCH_MAX;
+}
+
+static void get_users(struct request *req)
+{
+	const char *q = request_query(req, "q");
+	char user[ID_TEXT_LEN + 1];
+
+	if (!search_is_valid(q)) {
+		reply_problem(req, 422, "invalid_field", "q", "q must have 1 to 64 characters.");
+		return;
+	}
+	const char *params[] = { id_format(&req->auth.user_id, user), q };
+	answer_from(req, "users_search", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+const struct route api_accounts_routes[] = {
+	{ HTTP_POST, "/api/v1/accounts", ROUTE_PUBLIC, BODY_JSON, 0, post_accounts },
+	{ HTTP_POST, "/api/v1/sessions", ROUTE_PUBLIC, BODY_JSON, 0, post_sessions },
+	{ HTTP_GET, "/api/v1/sessions", ROUTE_USER, BODY_NONE, 0, get_sessions },
+	{ HTTP_DELETE, "/api/v1/sessions/current", ROUTE_USER, BODY_NONE, 0, delete_current_session },
+	{ HTTP_DELETE, "/api/v1/sessions/{session_id}", ROUTE_USER, BODY_NONE, 0, delete_session },
+	{ HTTP_GET, "/api/v1/me", ROUTE_USER, BODY_NONE, 0, get_me },
+	{ HTTP_PATCH, "/api/v1/me", ROUTE_USER, BODY_JSON, 0, patch_me },
+	{ HTTP_GET, "/api/v1/users", ROUTE_USER, BODY_NONE, 0, get_users },
+	{ 0 },
+};

@@ -1,0 +1,250 @@
+/* Calls: /calls. The state machine is in sql/0005_calls.sql; here requests are checked and passed on. */
+#include "workers/answer.h"
+#include "workers/json.h"
+#include "workers/router.h"
+#include "workers/worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define INVITE_MAX 1000
+
+/* The texts of what most calls of the database begin with. */
+struct who {
+	char me[ID_TEXT_LEN + 1], sign_in[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
+};
+
+/* False: 404 was answered. */
+static bool who_read(struct request *req, struct who *ret_who)
+{
+	struct id call;
+
+	if (id_parse(req->param[0], strlen(req->param[0]), &call) < 0) {
+		reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
+		return false;
+	}
+	id_format(&req->auth.user_id, ret_who->me);
+	id_format(&req->auth.session_id, ret_who->sign_in);
+	id_format(&call, ret_who->call);
+	return true;
+}
+
+static const char *number(struct request *req, unsigned n)
+{
+	return arena_printf(&req->arena, "%u", n);
+}
+
+static const char *truth(bool present, bool value)
+{
+	return !present ? NULL : value ? "t" : "f";
+}
+
+/* "{id,id}" for PostgreSQL; NULL: req was answered, because somebody is there twice or is the caller. */
+static const char *invite_text(struct request *req, const struct json_ids *invite)
+{
+	struct buf list = { 0 };
+	char text[ID_TEXT_LEN + 1];
+	const char *wrong = NULL;
+
+	buf_append_char(&list, '{');
+	for (size_t i = 0; i < invite->len && !wrong; i++) {
+		if (id_equal(&invite->item[i], &req->auth.user_id))
+			wrong = "Nobody can call themselves.";
+		for (size_t j = 0; j < i && !wrong; j++) {
+			if (id_equal(&invite->item[i], &invite->item[j]))
+				wrong = "invite must not hold anybody twice.";
+		}
+		buf_appendf(&list, "%s%s", i ? "," : "", id_format(&invite->item[i], text));
+	}
+	buf_append(&list, "}", 2);
+	char *copy = list.failed ? NULL : arena_strdup(&req->arena, (const char *)list.data);
+	buf_fini(&list);
+	if (wrong)
+		reply_problem(req, 422, "invalid_field", "invite", wrong);
+	else if (!copy)
+		reply_problem(req, 500, "internal", NULL, NULL);
+	return wrong ? NULL : copy;
+}
+
+static void post_calls(struct request *req)
+{
+	const struct worker *worker = req->worker;
+	struct json_ids invite = { 0 };
+	struct id call = id_random();
+	bool video = true;
+	const struct json_field fields[] = {
+		{ "id", FIELD_ID, false, 0, 0, &call, NULL },
+		{ "invite", FIELD_IDS, true, 1, INVITE_MAX, &invite, NULL },
+		{ "video", FIELD_BOOL, false, 0, 0, &video, NULL },
+	};
+	char me[ID_TEXT_LEN + 1], sign_in[ID_TEXT_LEN + 1], id[ID_TEXT_LEN + 1];
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
+		return;
+	if (worker->conf.limits.call_members && invite.len + 1 > worker->conf.limits.call_members) {
+		char detail[80];
+		snprintf(detail, sizeof(detail), "A call has at most %u members.", worker->conf.limits.call_members);
+		reply_problem(req, 422, "invalid_field", "invite", detail);
+		return;
+	}
+	const char *people = invite_text(req, &invite);
+	if (!people)
+		return;
+	const char *params[] = {
+		id_format(&req->auth.user_id, me),
+		id_format(&req->auth.session_id, sign_in),
+		id_format(&call, id),
+		people,
+		truth(true, video),
+		number(req, worker->conf.calls.ring_timeout_s),
+		number(req, worker->conf.calls.reconnect_grace_s),
+	};
+	answer_from(req, "call_create", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void get_calls(struct request *req)
+{
+	const char *before = request_query(req, "before");
+	char me[ID_TEXT_LEN + 1], before_text[ID_TEXT_LEN + 1];
+	struct id id;
+
+	if (before && id_parse(before, strlen(before), &id) < 0) {
+		reply_problem(req, 422, "invalid_field", "before", "This is not the `next` of a page of this list.");
+		return;
+	}
+	const char *params[] = { id_format(&req->auth.user_id, me), before ? id_format(&id, before_text) : NULL };
+	answer_from(req, "calls", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void get_call(struct request *req)
+{
+	struct who who;
+
+	if (!who_read(req, &who))
+		return;
+	const char *params[] = { who.me, who.call };
+	answer_from(req, "call_get", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void post_answer(struct request *req)
+{
+	struct who who;
+
+	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+		return;
+	const char *params[] = { who.me, who.sign_in, who.call };
+	answer_from(req, "call_answer", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void post_decline(struct request *req)
+{
+	struct who who;
+
+	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+		return;
+	const char *params[] = { who.me, who.sign_in, who.call };
+	answer_from(req, "call_decline", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void post_leave(struct request *req)
+{
+	struct who who;
+
+	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+		return;
+	const char *params[] = { who.me, who.call };
+	answer_from(req, "call_leave", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void post_end(struct request *req)
+{
+	struct who who;
+
+	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+		return;
+	const char *params[] = { who.me, who.call };
+	answer_from(req, "call_end", 0, params, ARRAY_LEN(params));
+}
+
+static void post_invite(struct request *req)
+{
+	const struct worker *worker = req->worker;
+	struct json_ids invite = { 0 };
+	const struct json_field fields[] = {
+		{ "invite", FIELD_IDS, true, 1, INVITE_MAX, &invite, NULL },
+	};
+	struct who who;
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !who_read(req, &who))
+		return;
+	const char *people = invite_text(req, &invite);
+	if (!people)
+		return;
+	const char *params[] = { who.me, who.call, people, number(req, worker->conf.calls.ring_timeout_s),
+				 number(req, worker->conf.limits.call_members) };
+	answer_from(req, "call_invite", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+struct muted {
+	bool audio, video, has_audio, has_video;
+};
+
+/* False: req was answered. */
+static bool muted_read(struct request *req, const struct json *object, struct muted *ret_muted)
+{
+	struct muted muted = { 0 };
+	struct json_error error = { 0 };
+	const struct json_field fields[] = {
+		{ "audio", FIELD_BOOL, false, 0, 0, &muted.audio, &muted.has_audio },
+		{ "video", FIELD_BOOL, false, 0, 0, &muted.video, &muted.has_video },
+	};
+	int err = object ? json_fields(&req->arena, object, fields, ARRAY_LEN(fields), &error) : 0;
+
+	if (err < 0) {
+		if (error.field)
+			error.field = arena_printf(&req->arena, "muted.%s", error.field);
+		reply_json_error(req, err, &error);
+		return false;
+	}
+	*ret_muted = muted;
+	return true;
+}
+
+static void patch_own_member(struct request *req)
+{
+	const struct json *muted_object = NULL;
+	bool paused = false, hand = false, has_paused = false, has_hand = false;
+	const struct json_field fields[] = {
+		{ "muted", FIELD_OBJECT, false, 0, 0, &muted_object, NULL },
+		{ "paused", FIELD_BOOL, false, 0, 0, &paused, &has_paused },
+		{ "hand", FIELD_BOOL, false, 0, 0, &hand, &has_hand },
+	};
+	struct muted muted;
+	struct who who;
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !muted_read(req, muted_object, &muted) ||
+	    !who_read(req, &who))
+		return;
+	const char *params[] = {
+		who.me,
+		who.call,
+		truth(has_paused, paused),
+		truth(muted.has_audio, muted.audio),
+		truth(muted.has_video, muted.video),
+		truth(has_hand, hand),
+	};
+	answer_from(req, "member_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+const struct route api_calls_routes[] = {
+	{ HTTP_POST, "/api/v1/calls", ROUTE_USER, BODY_JSON, 0, post_calls },
+	{ HTTP_GET, "/api/v1/calls", ROUTE_USER, BODY_NONE, 0, get_calls },
+	{ HTTP_GET, "/api/v1/calls/{call_id}", ROUTE_USER, BODY_NONE, 0, get_call },
+	{ HTTP_POST, "/api/v1/calls/{call_id}/answer", ROUTE_USER, BODY_JSON_OPTIONAL, 0, post_answer },
+	{ HTTP_POST, "/api/v1/calls/{call_id}/decline", ROUTE_USER, BODY_JSON_OPTIONAL, 0, post_decline },
+	{ HTTP_POST, "/api/v1/calls/{call_id}/leave", ROUTE_USER, BODY_JSON_OPTIONAL, 0, post_leave },
+	{ HTTP_POST, "/api/v1/calls/{call_id}/end", ROUTE_USER, BODY_JSON_OPTIONAL, 0, post_end },
+	{ HTTP_POST, "/api/v1/calls/{call_id}/invite", ROUTE_USER, BODY_JSON, 0, post_invite },
+	{ HTTP_PATCH, "/api/v1/calls/{call_id}/members/me", ROUTE_USER, BODY_JSON, 0, patch_own_member },
+	{ 0 },
+};

@@ -1,0 +1,140 @@
+/* The WebSocket: /events. */
+#include "lib/version.h"
+#include "workers/answer.h"
+#include "workers/events.h"
+#include "workers/json.h"
+#include "workers/router.h"
+#include "workers/worker.h"
+#include "workers/ws.h"
+
+#include <string.h>
+
+#define SUBPROTOCOL	  "parley.v1"
+#define MESSAGE_ARENA_MAX (1u << 20)
+#define CLOSE_BAD_MESSAGE 1008
+
+/* Client messages */
+
+static void on_message(struct ws *ws, const struct json *message)
+{
+	static const char pong[] = "{\"type\":\"pong\"}";
+	const struct json *type = json_get(message, "type");
+
+	if (!type || type->type != JSON_STRING) {
+		ws_close(ws, CLOSE_BAD_MESSAGE, "a message is an object with a type");
+		return;
+	}
+	/* Types that we do not know come from newer pages. */
+	if (strcmp(type->string.text, "ping") == 0)
+		ws_send_text(ws, pong, sizeof(pong) - 1);
+}
+
+static void on_text(struct ws *ws, const char *text, size_t len, void *user)
+{
+	struct arena arena = { .limit = MESSAGE_ARENA_MAX };
+	struct json_error error;
+	struct json *message;
+
+	(void)user;
+	if (json_parse(&arena, text, len, &message, &error) < 0)
+		ws_close(ws, CLOSE_BAD_MESSAGE, "this is not JSON");
+	else
+		on_message(ws, message);
+	arena_fini(&arena);
+}
+
+static void on_close(struct ws *ws, void *user)
+{
+	(void)ws;
+	events_closed(user);
+}
+
+static const struct ws_handler handler = { .on_text = on_text, .on_close = on_close };
+
+/* The upgrade */
+
+enum offer { OFFER_NONE, OFFER_OURS, OFFER_OTHERS };
+
+static enum offer subprotocols_offered(const struct request *req)
+{
+	const char *at = request_header(req, "sec-websocket-protocol");
+	enum offer offer = OFFER_NONE;
+
+	while (at && *at) {
+		at += strspn(at, " \t,");
+		size_t len = strcspn(at, " \t,");
+		if (len == strlen(SUBPROTOCOL) && memcmp(at, SUBPROTOCOL, len) == 0)
+			return OFFER_OURS;
+		if (len > 0)
+			offer = OFFER_OTHERS;
+		at += len;
+	}
+	return offer;
+}
+
+static void on_hello(const struct db_result *result, void *arg)
+{
+	struct request *req = arg;
+	struct events *events = req->worker->events;
+	struct events_conn *conn = req->state;
+	const char *subprotocol = subprotocols_offered(req) == OFFER_OURS ? SUBPROTOCOL : NULL;
+	const char *body = result->error == DB_OK && result->rows > 0 ? db_text(result, 0, "body") : NULL;
+	struct buf hello = { 0 };
+	struct ws *ws;
+
+	/* With the events gone, the worker stops and conn went with them. */
+	if (!body || !events || request_is_gone(req)) {
+		if (events)
+			events_closed(conn);
+		if (!answer_failed(req, result))
+			reply_problem(req, 503, "overloaded", NULL, "The server is stopping; connect again.");
+		return;
+	}
+	events_fill_presence(events, body, strlen(body), &hello);
+	if (!hello.failed)
+		hello.len--; /* the closing brace */
+	buf_append_str(&hello, ", \"server\": {\"version\": \"" PARLEY_VERSION "\"}}");
+	if (hello.failed) {
+		events_closed(conn);
+		reply_problem(req, 500, "internal", NULL, NULL);
+	} else if (ws_accept(req, subprotocol, &handler, conn, &ws) < 0) {
+		events_closed(conn);
+	} else {
+		events_ready(conn, ws, (const char *)hello.data, hello.len);
+	}
+	buf_fini(&hello);
+}
+
+static void get_events(struct request *req)
+{
+	struct events_conn *conn;
+	char user[ID_TEXT_LEN + 1];
+	struct ws *ws;
+
+	if (!request_header(req, "upgrade")) {
+		/* Answers 426 and what belongs to it. */
+		ws_accept(req, NULL, &handler, NULL, &ws);
+		return;
+	}
+	if (subprotocols_offered(req) == OFFER_OTHERS) {
+		reply_problem(req, 400, "invalid_json", NULL, "The subprotocol of this WebSocket is " SUBPROTOCOL ".");
+		return;
+	}
+	int err = events_open(req->worker->events, &req->auth.user_id, &req->auth.session_id, &conn);
+	if (err < 0) {
+		reply_retry(req, 503, "overloaded", "This server has no room for another WebSocket now.", 2);
+		return;
+	}
+	req->state = conn;
+	const char *params[] = { id_format(&req->auth.user_id, user) };
+	err = db_exec(req->worker->db, "hello", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_hello, req);
+	if (err < 0) {
+		events_closed(conn);
+		answer_failed(req, &(struct db_result){ .error = DB_LOST });
+	}
+}
+
+const struct route api_events_routes[] = {
+	{ HTTP_GET, "/api/v1/events", ROUTE_USER, BODY_NONE, 0, get_events },
+	{ 0 },
+};

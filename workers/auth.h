@@ -1,0 +1,47 @@
+/* workers/auth.h - who asks: bearer token or cookie, where a request may come from, and how often.
+ *
+ * A token is 32 random bytes in base64url (43 characters); the database holds its SHA-256 only. Every
+ * request is looked up there in one statement, so a revoked sign-in ends with the next request.
+ *
+ * Tokens:    `Authorization: Bearer`, or the cookie __Host-parley, never both (401). A WebSocket upgrade may
+ *            carry `bearer.TOKEN` as a second subprotocol instead, which wins over a cookie.
+ * Origin:    what changes something, or becomes a WebSocket, and carries the cookie must have Origin = https:// +
+ *            Host, and Host must be that of public_url, of server.origins or, with a self-made certificate,
+ *            one of its names (403 bad_origin).
+ * Limits:    limits.requests_per_second per token (RateLimit headers; 429); the same per address where
+ *            nobody is signed in, and for tokens that turn out to be unknown.
+ * Callers:   the worker's only thread. */
+#ifndef PARLEY_WORKERS_AUTH_H
+#define PARLEY_WORKERS_AUTH_H
+
+#include "lib/ids.h"
+#include "workers/request.h"
+
+#define AUTH_COOKIE_NAME "__Host-parley"
+#define AUTH_TOKEN_LEN	 43
+
+/* Calls then(req) with req->auth filled, now or later; or answers 401, 403, 429 or 503 itself. */
+void auth_check(struct request *req, void (*then)(struct request *req));
+
+/* For public routes: may this address ask once more? False: 429 was answered. */
+bool auth_admit_address(struct request *req);
+/* For public routes that set a cookie: false when an Origin was sent that is not this server's (403 answered). */
+bool auth_origin_allowed(struct request *req);
+
+/* What stands for the client's address in limits: IPv4 whole, IPv6 by its /64. Returns the length. */
+size_t auth_address_key(const struct request *req, uint8_t ret_key[16]);
+
+/* A new token and what is stored of it (64 hex digits). */
+void auth_token_new(char ret_token[AUTH_TOKEN_LEN + 1], char ret_hash_hex[64 + 1]);
+/* -EINVAL when text is no token. */
+int auth_token_hash(const char *text, size_t len, char ret_hash_hex[64 + 1]);
+/* Set-Cookie for the reply: the token, or NULL to remove it. */
+void auth_set_cookie(struct request *req, const char *token);
+
+/* Pieces, for tests. Into ret_host: "example.org:8443" of "https://example.org:8443/…"; false when it is no
+ * https URL. */
+bool auth_url_host(const char *url, char *ret_host, size_t len);
+/* The value of that cookie in a Cookie header; *ret_count is how many there are of that name. */
+const char *auth_cookie_value(const char *header, const char *name, size_t *ret_len, unsigned *ret_count);
+
+#endif
