@@ -89,30 +89,42 @@ char *fdset_exec_prepare(struct fdset *set)
 	return set->env;
 }
 
+/* One name of the variable; its number follows from its place. */
+static int receive_one(struct fdset *set, const char *name, size_t len)
+{
+	int err = name_valid(name, len);
+
+	if (err < 0)
+		return err;
+	if (set->len == FDSET_MAX)
+		return -ENOSPC;
+	struct fdset_entry *e = &set->entry[set->len];
+	memcpy(e->name, name, len);
+	e->name[len] = 0;
+	if (find(set, e->name))
+		return -EEXIST;
+	e->fd = 3 + (int)set->len;
+	e->owned = true;
+	if (fcntl(e->fd, F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	set->len++;
+	return 0;
+}
+
 int fdset_receive(struct fdset *ret_set)
 {
 	const char *env = getenv(FDSET_ENV);
 
 	if (!env)
 		return -ENOENT;
-	memset(ret_set, 0, sizeof(*ret_set));
+	ret_set->len = 0;
 	while (*env) {
 		size_t len = strcspn(env, ":");
-		if (name_valid(env, len) < 0)
-			return -EINVAL;
-		if (ret_set->len == FDSET_MAX)
-			return -ENOSPC;
-		struct fdset_entry *e = &ret_set->entry[ret_set->len];
-		memcpy(e->name, env, len);
-		e->name[len] = 0;
-		e->fd = -1;
-		if (find(ret_set, e->name))
-			return -EEXIST;
-		e->fd = 3 + (int)ret_set->len;
-		e->owned = true;
-		if (fcntl(e->fd, F_SETFD, FD_CLOEXEC) < 0)
-			return -errno;
-		ret_set->len++;
+		int err = receive_one(ret_set, env, len);
+		if (err < 0) {
+			ret_set->len = 0;
+			return err;
+		}
 		env += len;
 		if (*env == ':')
 			env++;

@@ -1,24 +1,26 @@
 #include "lib/log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static char log_name[32] = "parley";
-static enum log_level log_max = LOG_LEVEL_INFO;
+/* Relaxed: other threads may see a new level a little later. */
+static _Atomic int log_max = LOG_LEVEL_INFO;
 static bool log_prefix;
 
 void log_init(const char *name, enum log_level level, bool journal_prefix)
 {
 	snprintf(log_name, sizeof(log_name), "%s", name);
-	log_max = level;
+	atomic_store_explicit(&log_max, (int)level, memory_order_relaxed);
 	log_prefix = journal_prefix;
 }
 
 void log_set_level(enum log_level level)
 {
-	log_max = level;
+	atomic_store_explicit(&log_max, (int)level, memory_order_relaxed);
 }
 
 int log_level_parse(const char *word, enum log_level *ret_level)
@@ -44,7 +46,7 @@ int log_level_parse(const char *word, enum log_level *ret_level)
 
 bool log_enabled(enum log_level level)
 {
-	return level <= log_max;
+	return (int)level <= atomic_load_explicit(&log_max, memory_order_relaxed);
 }
 
 void log_write(enum log_level level, const char *fmt, ...)
@@ -54,7 +56,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	int n = 0;
 	va_list ap;
 
-	if (level > log_max)
+	if (!log_enabled(level))
 		return;
 	if (log_prefix)
 		n = snprintf(line, sizeof(line), "<%d>", (int)level);

@@ -9,6 +9,7 @@
 struct loop {
 	int epoll_fd;
 	bool stopping;
+	bool in_timers; /* timers are being called */
 	int status;
 	int64_t now_us;
 	loop_idle_cb *idle;
@@ -158,6 +159,10 @@ void loop_timer_stop(struct loop_timer *timer)
 int loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t at_us, loop_timer_cb *cb, void *arg)
 {
 	loop_timer_stop(timer);
+	/* A timer that is started in the past by a timer waits for the next turn: it cannot keep the loop
+	 * from its descriptors, nor other timers from their turn. */
+	if (loop->in_timers && at_us <= loop->now_us)
+		at_us = loop->now_us + 1;
 	if (loop->heap_len == loop->heap_cap) {
 		size_t cap = loop->heap_cap ? loop->heap_cap * 2 : 64;
 		struct loop_timer **heap = realloc(loop->heap, cap * sizeof(*heap));
@@ -173,17 +178,13 @@ int loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t at_us,
 
 static void run_timers(struct loop *loop)
 {
-	/* Only what was due when the turn began: a timer that restarts itself in the past cannot
-	 * keep the loop from its descriptors. */
-	int64_t now_us = loop->now_us;
-
-	while (loop->heap_len > 0 && loop->heap[0]->at_us <= now_us) {
+	loop->in_timers = true;
+	while (loop->heap_len > 0 && loop->heap[0]->at_us <= loop->now_us) {
 		struct loop_timer *timer = loop->heap[0];
 		loop_timer_stop(timer);
-		timer->cb(timer, now_us, timer->arg);
-		if (loop->heap_len > 0 && loop->heap[0] == timer && timer->at_us <= now_us)
-			break;
+		timer->cb(timer, loop->now_us, timer->arg);
 	}
+	loop->in_timers = false;
 }
 
 int loop_turn(struct loop *loop, int64_t max_wait_us)
@@ -191,6 +192,8 @@ int loop_turn(struct loop *loop, int64_t max_wait_us)
 	int64_t wait_us = max_wait_us;
 
 	if (loop->idle && loop->idle(loop, clock_now_us(), loop->idle_arg))
+		wait_us = 0;
+	if (loop->stopping) /* by the idle hook */
 		wait_us = 0;
 	if (loop->heap_len > 0) {
 		int64_t until_us = MAX(loop->heap[0]->at_us - clock_now_us(), 0);

@@ -1,0 +1,163 @@
+/* parleyctl - looks at a running Parley through its admin listener. */
+#include "lib/conf.h"
+#include "lib/version.h"
+#include "tools/admin_client.h"
+#include "tools/doctor.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PARLEY_CONF
+#define PARLEY_CONF "/etc/parley/parley.conf"
+#endif
+#define PROCESSES_MAX 64
+
+static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VALUE]... status|doctor|metrics\n"
+			    "\n"
+			    "  status    which processes live, and what they carry (exit status 1: not ready)\n"
+			    "  doctor    look for what commonly goes wrong (exit status 1: something does)\n"
+			    "  metrics   the figures as Prometheus reads them\n"
+			    "\n"
+			    "  -c, --config FILE   settings (" PARLEY_CONF ")\n"
+			    "  --version, --help\n";
+
+static double metric(const char *metrics, const char *name, const char *label, unsigned i)
+{
+	double value = 0;
+
+	metric_find(metrics, name, label, i, &value);
+	return value;
+}
+
+static int fetch(const struct conf *conf, const char *path, int *ret_status, struct buf *body)
+{
+	int err;
+
+	if (!*conf->server.admin) {
+		fprintf(stderr, "parleyctl: server.admin is off\n");
+		return -ENOENT;
+	}
+	err = admin_get(conf->server.admin, path, ret_status, body);
+	if (err < 0)
+		fprintf(stderr, "parleyctl: %s: %s\n", conf->server.admin, strerror(-err));
+	return err;
+}
+
+static void print_workers(const char *m)
+{
+	double there;
+
+	for (unsigned i = 0; i < PROCESSES_MAX; i++) {
+		if (!metric_find(m, "parley_worker_connections", "worker", i, &there))
+			continue;
+		printf("worker/%-3u  %8.0f connections  %8.0f websockets  %10.0f requests  %3.0f database\n", i, there,
+		       metric(m, "parley_worker_websockets", "worker", i),
+		       metric(m, "parley_worker_requests_total", "worker", i),
+		       metric(m, "parley_worker_db_connections", "worker", i));
+	}
+}
+
+static void print_mediads(const char *m)
+{
+	double there;
+
+	for (unsigned i = 0; i < PROCESSES_MAX; i++) {
+		if (!metric_find(m, "parley_mediad_transports", "mediad", i, &there))
+			continue;
+		printf("mediad/%-3u  %8.0f transports   %8.0f tracks      %10.0f forwarded %8.1f s CPU\n", i, there,
+		       metric(m, "parley_mediad_tracks", "mediad", i),
+		       metric(m, "parley_mediad_packets_forwarded_total", "mediad", i),
+		       metric(m, "parley_mediad_cpu_seconds_total", "mediad", i));
+	}
+}
+
+static int cmd_status(const struct conf *conf)
+{
+	struct buf body = { 0 };
+	int status = 0, metrics_status = 0;
+	int err = fetch(conf, "/readyz", &status, &body);
+
+	if (err == 0) {
+		printf("%s: %.*s\n", conf->server.public_url, (int)strcspn((char *)body.data, "\n"), (char *)body.data);
+		err = fetch(conf, "/metrics", &metrics_status, &body);
+	}
+	if (err == 0 && metrics_status == 200) {
+		print_workers((const char *)body.data);
+		print_mediads((const char *)body.data);
+	}
+	buf_fini(&body);
+	return err == 0 && status == 200 && metrics_status == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int cmd_metrics(const struct conf *conf)
+{
+	struct buf body = { 0 };
+	int status = 0;
+	int err = fetch(conf, "/metrics", &status, &body);
+
+	if (err == 0)
+		fwrite(body.data, 1, body.len, stdout);
+	buf_fini(&body);
+	return err == 0 && status == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int command(const struct conf *conf, const char *name)
+{
+	if (strcmp(name, "status") == 0)
+		return cmd_status(conf);
+	if (strcmp(name, "doctor") == 0)
+		return doctor_run(conf) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (strcmp(name, "metrics") == 0)
+		return cmd_metrics(conf);
+	fprintf(stderr, "parleyctl: unknown command '%s'\n%s", name, usage);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "version", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *path = PARLEY_CONF, *overrides[16];
+	size_t overrides_len = 0;
+	struct conf_error error = { "out of memory" };
+	struct conf conf;
+	int opt, err;
+
+	while ((opt = getopt_long(argc, argv, "c:o:h", longs, NULL)) != -1) {
+		if (opt == 'c') {
+			path = optarg;
+		} else if (opt == 'o' && overrides_len < ARRAY_LEN(overrides)) {
+			overrides[overrides_len++] = optarg;
+		} else if (opt == 'v') {
+			puts("parleyctl " PARLEY_VERSION);
+			return EXIT_SUCCESS;
+		} else {
+			fputs(usage, opt == 'h' ? stdout : stderr);
+			return opt == 'h' ? EXIT_SUCCESS : 2;
+		}
+	}
+	if (argc - optind != 1) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	err = conf_init(&conf);
+	if (err == 0)
+		err = conf_load(&conf, path, &error);
+	for (size_t i = 0; err == 0 && i < overrides_len; i++)
+		err = conf_override(&conf, overrides[i], &error);
+	if (err == 0)
+		err = conf_check(&conf, &error);
+	if (err < 0) {
+		fprintf(stderr, "parleyctl: %s\n", error.text);
+		return EXIT_FAILURE;
+	}
+	int status = command(&conf, argv[optind]);
+	conf_fini(&conf);
+	return status;
+}
