@@ -4,9 +4,14 @@
  * every section. A section whose epoch is not that of its worker's present incarnation (stats) counts
  * as empty; a starting worker clears its own.
  *
- * Entry protocol (a sequence lock with one writer): the writer makes seq odd (release fence), writes, makes
- * it even (release, R1); a reader loads seq (acquire, A1), copies the words, fences and compares. All words
- * are relaxed atomics. Open addressing by id, tombstones are reused; capacity is fixed: -ENOSPC. */
+ * Entry protocol: what changes while a person is there is one word, so nobody ever waits for it. Only when
+ * an entry that nobody has goes to another person (or to nobody), the words of the id change, under a
+ * sequence number: the writer makes seq odd (release fence, R2), writes, makes it even (release, R1); a reader
+ * loads seq (acquire, A1), copies the words, fences (acquire, A2) and compares. An odd entry is nobody's, as
+ * when its writer died or sleeps in between: the reader goes on with the next. All words are relaxed atomics.
+ * R3 ↔ A3: a starting worker clears its section before it stores its epoch (release); readers load the epoch
+ * (acquire) first.
+ * Open addressing by id with at most 512 probes; tombstones are reused; capacity is fixed: -ENOSPC. */
 #ifndef PARLEY_SHM_DIRECTORY_H
 #define PARLEY_SHM_DIRECTORY_H
 
@@ -19,11 +24,11 @@
 enum presence { PRESENCE_OFFLINE, PRESENCE_ONLINE, PRESENCE_AWAY, PRESENCE_BUSY };
 
 struct directory_entry {
-	_Atomic uint32_t seq;	      /* odd while it is written */
-	_Atomic uint32_t connections; /* 0 = tombstone or never used */
-	_Atomic uint64_t user[2];     /* struct id as two words; zero = never used */
-	_Atomic uint32_t presence;    /* enum presence as this worker knows it */
-	_Atomic uint32_t reserved[3];
+	_Atomic uint32_t seq; /* odd while user changes */
+	uint32_t reserved;
+	_Atomic uint64_t user[2]; /* struct id as two words; zero = never used */
+	_Atomic uint64_t value;	  /* presence as this worker knows it << 32 | connections; 0 = tombstone */
+	uint64_t reserved2;
 };
 _Static_assert(sizeof(struct directory_entry) == 40, "layout");
 
@@ -45,12 +50,14 @@ struct directory {
 /* master */
 int directory_create(const char *name, uint32_t entries, int *ret_fd);
 
-/* fds[k] is worker k's section. Clears our own and stores our epoch in it. */
+/* fds[k] is worker k's section. Clears our own and stores our epoch in it. stats NULL (tests): every section
+ * counts. */
 int directory_attach(struct directory *dir, const int *fds, unsigned workers, unsigned self, uint32_t epoch,
 		     const struct stats_region *stats);
 void directory_detach(struct directory *dir);
 
-/* Connections of this person on this worker, and what they say of him; 0 connections removes him. */
+/* Connections of this person on this worker, and what they say of him; 0 connections removes him.
+ * -ENOSPC, -EINVAL (no id). */
 int directory_set(struct directory *dir, const struct id *user, uint32_t connections, enum presence presence);
 /* Bit k: worker k has connections of this person. */
 uint64_t directory_find(const struct directory *dir, const struct id *user);

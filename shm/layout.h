@@ -32,6 +32,7 @@
 
 #include "lib/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,7 +57,8 @@ struct shm_header {
 	uint32_t magic;	 /* master writes once */
 	uint32_t layout; /* SHM_LAYOUT_VERSION; master writes once */
 	uint64_t size;	 /* bytes of the region; master writes once */
-	uint32_t epoch;	 /* incarnation of the writing process; it stores its own at attach */
+	/* incarnation of the writing process; it stores its own at attach */
+	_Atomic uint32_t epoch;
 	uint32_t reserved[11];
 };
 _Static_assert(sizeof(struct shm_header) == SHM_LINE, "one line");

@@ -48,4 +48,7 @@ struct limits_verdict limits_take(struct limits *limits, const char *kind, const
 struct limits_verdict limits_peek(struct limits *limits, const char *kind, const void *subject, size_t len,
 				  uint64_t burst, uint64_t window_us, int64_t now_us);
 
+/* SipHash-2-4, which finds the bucket; here for its test. */
+uint64_t limits_hash(const uint64_t key[2], const void *data, size_t len);
+
 #endif

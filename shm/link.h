@@ -18,12 +18,14 @@
  *
  * R1 ↔ A1: slot contents before head.     push stores head (release); pop loads head (acquire).
  * R2 ↔ A2: the slot is read before tail.  pop stores tail (release); push loads tail (acquire).
- * F1 ↔ F2: sleeping flag against head.    The sleeper stores asleep = 1, fence (seq_cst), looks at head
- *          again; the pusher stores head, fence (seq_cst), looks at asleep. One of them sees the other.
+ * F1 ↔ F2: sleeping flag against head.    link_sleep stores asleep = 1, fence (seq_cst), looks at head
+ *          again; link_flush, after pushes stored head, fence (seq_cst), looks at asleep. One of them sees the
+ *          other.
  *
  * The doorbell: one eventfd a process. Before epoll_wait a process calls link_sleep() on all its links
- * and, when that says a message is there, does not sleep; after waking link_wake(). link_push() says
- * whether the reader's bell must be rung; the caller rings once per batch. */
+ * and, when that says a message is there, does not sleep; after waking link_wake(). What is pushed is
+ * seen by a busy peer at once; a sleeping one is woken by link_flush(), which the caller calls once per batch.
+ * The first flush after link_attach() looks too: a predecessor may have died before it rang. */
 #ifndef PARLEY_SHM_LINK_H
 #define PARLEY_SHM_LINK_H
 
@@ -70,7 +72,7 @@ struct link {
 	uint32_t tail; /* ours: next to read of in */
 	uint32_t epoch;
 	int bell_fd;   /* the peer's eventfd */
-	bool ring_due; /* pushed since the last link_flush() while the peer slept */
+	bool ring_due; /* pushed or poked since the last link_flush() */
 	uint64_t pushed, popped, full, nonsense;
 };
 
@@ -84,11 +86,12 @@ void link_detach(struct link *link);
 
 /* Copies len bytes of payload. -EAGAIN when full (counted), -EMSGSIZE. */
 int link_push(struct link *link, uint16_t type, uint64_t corr, const void *payload, size_t len);
-/* Free slots towards the peer, for callers that must send several messages or none. */
+/* Free slots towards the peer, for callers that must send several messages or none. 0 also when the peer's
+ * tail is nonsense (counted). */
 uint32_t link_room(struct link *link);
 /* Copies one message out: *ret_msg and len bytes into payload (LINK_PAYLOAD_MAX). -EAGAIN, -EPROTO. */
 int link_pop(struct link *link, struct link_msg *ret_msg, void *payload);
-/* Rings the peer's bell if something was pushed while it slept; call once a batch or turn. */
+/* Rings the peer's bell if something was pushed (or was full) and it sleeps; call once a batch or turn. */
 void link_flush(struct link *link);
 /* Memory outside the link was published for the peer (media ring): ring at the next flush if it sleeps. */
 void link_poke(struct link *link);

@@ -27,6 +27,8 @@ enum msg_type {
 	MSG_MEMBER_STATE,    /* struct msg_member_state: paused, muted */
 	MSG_LIST,	     /* nothing; answered by MSG_LIST_ITEM … MSG_LIST_END */
 	MSG_VIEW,	     /* struct msg_view: what this client shows (empty body for now) */
+	MSG_TRANSPORT_LEAVE, /* struct msg_leave: close it if it is that member's; MSG_OK, or MSG_ERROR with
+				MSG_ERR_GONE */
 
 	/* mediad → worker */
 	MSG_ANSWER_BEGIN = 64, /* struct msg_answer */
@@ -68,7 +70,8 @@ struct msg_offer {
 	uint8_t mlines_len;
 	uint8_t paused;
 	uint8_t reserved[4];
-	int64_t joined_us; /* server time (CLOCK_REALTIME us) at which the member joined: order of seats */
+	int64_t joined_us; /* server time (CLOCK_REALTIME us) at which the member joined: order of seats. In a re-offer
+			    * joined_us = 0 and paused = 0 mean: as it was. */
 };
 
 struct msg_mline {
@@ -98,6 +101,12 @@ struct msg_answer_seat {
 
 struct msg_handle {
 	uint64_t handle;
+};
+
+/* A close on a stranger's word: the handle came from a client and is checked against the member. */
+struct msg_leave {
+	uint64_t transport;
+	struct id call, member;
 };
 
 struct msg_call {

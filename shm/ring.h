@@ -21,7 +21,12 @@
  * R1 ↔ A1: publication.   ring_publish writes head and packet, then stores the generation (release);
  *          ring_read loads it (acquire) before it looks.
  * R2 ↔ A2: descriptors.   ring_post writes the descriptor, ring_post_flush stores head (release);
- *          ring_next loads head (acquire), copies, fences (acquire) and checks that head has not lapped. */
+ *          ring_next loads head (acquire) before it looks.
+ * R3 ↔ A3: lapping.       ring_post stores the words of a descriptor (release) and never writes more than 256
+ *          ahead of head; ring_next copies, fences (acquire) and loads head again: had it copied a word of the
+ *          next round, head is so far that it knows.
+ * Succession: ring_publish stores out.generation before the slot's, so that a new owner never gives a number
+ *          again, even one whose slot has been taken since. (One process after the other: relaxed.) */
 #ifndef PARLEY_SHM_RING_H
 #define PARLEY_SHM_RING_H
 
@@ -125,11 +130,13 @@ struct ring {
 	uint32_t spare_len;
 	uint64_t posted[SHM_PROCESSES_MAX]; /* descriptors written per consumer; published by flush */
 	uint64_t flushed[SHM_PROCESSES_MAX];
+	uint64_t news; /* consumers whose head moved since the last ring_post_flush() */
 };
 
 int ring_attach(struct ring *ring, int fd, uint32_t epoch);
 void ring_detach(struct ring *ring);
-/* n free slots to receive into, invalidated (W1); always succeeds for n ≤ RING_BATCH. */
+/* n free slots to receive into, invalidated (W1); always succeeds for n ≤ RING_BATCH while fewer than
+ * RING_SLOTS_MIN - RING_BATCH are out. Each goes to ring_publish() or ring_give_back(). */
 void ring_take(struct ring *ring, uint32_t n, uint32_t *ret_slots);
 /* Not media: back to the spares. */
 void ring_give_back(struct ring *ring, uint32_t slot);
@@ -147,7 +154,7 @@ struct ring_reader {
 	struct shm_map map;
 	const struct ring_region *shm;
 	const struct ring_slot *slot;
-	uint32_t slots;
+	uint32_t slots, consumers;
 	unsigned self; /* our number among the consumers */
 	uint64_t tail; /* descriptors read */
 	uint64_t lost; /* descriptors lapped */
@@ -162,12 +169,13 @@ struct ring_ref {
 /* Starts at the producer's present head. */
 int ring_reader_attach(struct ring_reader *reader, int fd, unsigned self);
 void ring_reader_detach(struct ring_reader *reader);
-/* Next descriptor; -EAGAIN. Lapped ones are counted in lost and skipped. */
+/* Next descriptor; -EAGAIN. Lapped ones are counted in lost and skipped. -EPROTO: nonsense, go on. */
 int ring_next(struct ring_reader *reader, struct ring_ref *ret_ref);
 /* True when ring_next() would give something; for the look before sleep (after link_sleep()'s fence). */
 bool ring_has_news(const struct ring_reader *reader);
 /* Copies head and packet; checks the generation before and after. buf holds RING_PACKET_MAX.
- * ret_head is range-checked: len ≤ RING_PACKET_MAX, payload inside. -ESTALE, -EPROTO. */
+ * ret_head is range-checked: len ≤ RING_PACKET_MAX; payload inside and behind an RTP header; descriptor inside
+ * the payload; codec and layer in their enums. -ESTALE, -EPROTO. */
 int ring_read(const struct ring_reader *reader, uint32_t slot, uint64_t generation, struct ring_head *ret_head,
 	      uint8_t *buf);
 /* The slot in place, for a caller that copies what it needs and then asks ring_still(). NULL: stale. */

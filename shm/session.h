@@ -147,7 +147,7 @@ struct session_history {
 	uint32_t timestamp;  /* out */
 	uint16_t picture_id; /* out */
 	uint8_t tl0picidx;   /* out */
-	uint8_t flags;
+	uint8_t pt;	     /* out */
 };
 _Static_assert(sizeof(struct session_history) == 24, "four in 96 bytes");
 
@@ -182,7 +182,10 @@ struct session_region {
 	struct shm_header header;
 	uint32_t max_transports, max_tracks, max_seats; /* master writes once */
 	uint32_t reserved;
-	uint64_t transports_offset, tracks_offset, seats_offset;
+	uint64_t transports_offset, tracks_offset, seats_offset; /* master writes once */
+	/* Records at and above these have never been used and are not touched, so that they cost no memory.
+	 * The owner raises one before it first uses the record. */
+	uint32_t transports_top, tracks_top, seats_top, reserved2;
 };
 
 struct session_table {

@@ -22,7 +22,8 @@ struct stats_process {
 	stat_t heartbeat_us; /* CLOCK_MONOTONIC, at least every 500 ms */
 	stat_t restarts;     /* parley_process_restarts_total{role} */
 	stat_t started_us;
-	stat_t reserved[2];
+	stat_t gauges; /* how many stat_t right behind this struct are gauges; master writes once */
+	stat_t reserved;
 };
 
 struct stats_worker {
@@ -62,7 +63,7 @@ struct stats_mediad {
 	stat_t rtcp_received, rtcp_bad, rtp_bad, rtp_unknown_ssrc, datagrams_unknown;
 	stat_t nacks_received, nacks_sent, rtx_sent, rtx_received, rtx_missing;
 	stat_t plis_received, plis_sent, keyframes;
-	stat_t twcc_sent, reports_sent;
+	stat_t twcc_sent, twcc_received, reports_sent;
 	stat_t send_batches, send_messages, send_errors, receive_batches;
 	stat_t ring_published, ring_given_back, ring_lost;
 	stat_t ring_stale;
@@ -71,7 +72,7 @@ struct stats_mediad {
 	stat_t consent_lost;
 	/* parley_media_ring_packets_total{from,to}: descriptors taken from the ring of mediad `from` */
 	stat_t ring_packets_from[SHM_PROCESSES_MAX];
-	stat_t reserved[32];
+	stat_t reserved[31];
 } SHM_ALIGNED;
 
 struct stats_region {

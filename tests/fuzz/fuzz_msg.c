@@ -11,10 +11,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-#define REQUIRE(condition)       \
-	do {                     \
+#define REQUIRE(condition)        \
+	do {                      \
 		if (!(condition)) \
-			abort(); \
+			abort();  \
 	} while (0)
 
 /* What a receiver relies on after msg_check(). */

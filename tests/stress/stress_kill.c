@@ -12,11 +12,11 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 
-#define CAP	     32u
-#define LINK_START   (UINT32_MAX - 5000)
-#define RING_START   (UINT64_C(0x100000000) - 5000)
-#define LIFE_MAX_US  2500
-#define REMEMBER     256
+#define CAP	    32u
+#define LINK_START  (UINT32_MAX - 5000)
+#define RING_START  (UINT64_C(0x100000000) - 5000)
+#define LIFE_MAX_US 2500
+#define REMEMBER    256
 
 /* What outlives the consumer: its successor holds itself to it. */
 struct memory {

@@ -9,12 +9,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
-#define CAP	   64u
-#define START	   (UINT32_MAX - 50000)
-#define END	   0xffff
-#define NAP_MS	   2	 /* both may have nothing to say */
-#define BELL_MS	   10000 /* a message is there and nobody rang: the wake-up was lost */
-#define BURST_MAX  100
+#define CAP	  64u
+#define START	  (UINT32_MAX - 50000)
+#define END	  0xffff
+#define NAP_MS	  2	/* both may have nothing to say */
+#define BELL_MS	  10000 /* a message is there and nobody rang: the wake-up was lost */
+#define BURST_MAX 100
 
 struct side {
 	const char *name;

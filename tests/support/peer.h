@@ -44,6 +44,8 @@ struct peer_config {
 	void *arg;
 	const char *profiles; /* use_srtp; NULL = GCM, then SHA1_80 */
 	unsigned dtls_mtu;    /* 0 = 1200; small ones cut flights into fragments */
+	unsigned hello_bytes; /* about so many more in the ClientHello, as browsers' post-quantum keys make it */
+	bool anonymous;	      /* shows no certificate */
 	/* Instead of own ICE. */
 	void (*send)(void *arg, const uint8_t *data, size_t len);
 	void *send_arg;
@@ -56,7 +58,7 @@ struct peer_remote {
 	socklen_t address_len;
 };
 
-/* Once a process (and again after somebody shut libsrtp down). */
+/* Once a process (more often does no harm); after mediad_open() where both share a process. */
 int peer_start(void);
 
 int peer_new(const struct peer_config *config, struct peer **ret_peer);

@@ -28,14 +28,14 @@
 
 #define STRESS_SECONDS_DEFAULT 3
 
-#define CHECK(condition, ...)                                                      \
-	do {                                                                       \
-		if (!(condition)) {                                                \
+#define CHECK(condition, ...)                                                           \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
 			fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-			fprintf(stderr, __VA_ARGS__);                              \
-			fputc('\n', stderr);                                       \
-			_exit(1);                                                  \
-		}                                                                  \
+			fprintf(stderr, __VA_ARGS__);                                   \
+			fputc('\n', stderr);                                            \
+			_exit(1);                                                       \
+		}                                                                       \
 	} while (0)
 
 /* When to stop: argument 1 is the seconds. */

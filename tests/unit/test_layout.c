@@ -212,11 +212,16 @@ static void test_blob_empty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_create_attach),	   cmocka_unit_test(test_create_refuses),
-		cmocka_unit_test(test_cannot_be_resized),  cmocka_unit_test(test_close_on_exec),
-		cmocka_unit_test(test_readonly),	   cmocka_unit_test(test_hostile_headers),
-		cmocka_unit_test(test_wrong_size),	   cmocka_unit_test(test_survives_its_process),
-		cmocka_unit_test(test_blob),		   cmocka_unit_test(test_blob_empty),
+		cmocka_unit_test(test_create_attach),
+		cmocka_unit_test(test_create_refuses),
+		cmocka_unit_test(test_cannot_be_resized),
+		cmocka_unit_test(test_close_on_exec),
+		cmocka_unit_test(test_readonly),
+		cmocka_unit_test(test_hostile_headers),
+		cmocka_unit_test(test_wrong_size),
+		cmocka_unit_test(test_survives_its_process),
+		cmocka_unit_test(test_blob),
+		cmocka_unit_test(test_blob_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,11 +98,12 @@ static void test_exact_lengths(void **state)
 static void test_plain_messages_pass(void **state)
 {
 	uint8_t payload[LINK_PAYLOAD_MAX];
-	const uint16_t plain[] = { MSG_OFFER_END,	  MSG_TRANSPORT_CLOSE, MSG_CALL_CLOSE,	   MSG_MEMBER_CLOSE,
-				   MSG_LIST,		  MSG_VIEW,	       MSG_TRANSPORT_LEAVE, MSG_ANSWER_BEGIN,
-				   MSG_ANSWER_END,	  MSG_OK,	       MSG_LIST_END,	   MSG_CALL_HERE,
-				   MSG_CALL_GONE,	  MSG_TRACK_REMOVE,    MSG_TRACK_SUBSCRIBE, MSG_TRACK_KEYFRAME,
-				   MSG_TRACK_UNSUBSCRIBE };
+	const uint16_t plain[] = {
+		MSG_OFFER_END,	    MSG_TRANSPORT_CLOSE,  MSG_CALL_CLOSE,   MSG_MEMBER_CLOSE, MSG_LIST,
+		MSG_VIEW,	    MSG_TRANSPORT_LEAVE,  MSG_ANSWER_BEGIN, MSG_ANSWER_END,   MSG_OK,
+		MSG_LIST_END,	    MSG_CALL_HERE,	  MSG_CALL_GONE,    MSG_TRACK_REMOVE, MSG_TRACK_SUBSCRIBE,
+		MSG_TRACK_KEYFRAME, MSG_TRACK_UNSUBSCRIBE
+	};
 
 	(void)state;
 	memset(payload, 0xff, sizeof(payload));
@@ -115,11 +116,11 @@ static void test_plain_messages_pass(void **state)
 }
 
 /* Does this message still pass with that field set to that value? */
-#define EXPECT(type, message, field, value, expected)                                \
-	do {                                                                         \
-		__typeof__(message) m_ = (message);                                  \
-		m_.field = (value);                                                  \
-		assert_int_equal(check(type, &m_, sizeof(m_), NULL), (expected));    \
+#define EXPECT(type, message, field, value, expected)                             \
+	do {                                                                      \
+		__typeof__(message) m_ = (message);                               \
+		m_.field = (value);                                               \
+		assert_int_equal(check(type, &m_, sizeof(m_), NULL), (expected)); \
 	} while (0)
 
 static void test_offer(void **state)
@@ -271,7 +272,9 @@ static void test_seats(void **state)
 
 static void test_tracks(void **state)
 {
-	struct msg_track m = { .media = MEDIA_VIDEO, .codec = CODEC_VP8, .layers_len = 3, .pt = 96, .clock_rate = 90000 };
+	struct msg_track m = {
+		.media = MEDIA_VIDEO, .codec = CODEC_VP8, .layers_len = 3, .pt = 96, .clock_rate = 90000
+	};
 	struct msg_nack nack = { .layer = 2, .count = 64 };
 	struct msg_clock clock = { .layer = 2 };
 	struct msg_loss loss = { .fraction_lost = 255 };
@@ -326,11 +329,16 @@ static void test_event(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_types), cmocka_unit_test(test_exact_lengths),
-		cmocka_unit_test(test_plain_messages_pass), cmocka_unit_test(test_offer),
-		cmocka_unit_test(test_mline), cmocka_unit_test(test_mline_without_media),
-		cmocka_unit_test(test_answer_parts), cmocka_unit_test(test_states),
-		cmocka_unit_test(test_seats), cmocka_unit_test(test_tracks),
+		cmocka_unit_test(test_unknown_types),
+		cmocka_unit_test(test_exact_lengths),
+		cmocka_unit_test(test_plain_messages_pass),
+		cmocka_unit_test(test_offer),
+		cmocka_unit_test(test_mline),
+		cmocka_unit_test(test_mline_without_media),
+		cmocka_unit_test(test_answer_parts),
+		cmocka_unit_test(test_states),
+		cmocka_unit_test(test_seats),
+		cmocka_unit_test(test_tracks),
 		cmocka_unit_test(test_event),
 	};
 

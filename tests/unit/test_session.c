@@ -149,8 +149,15 @@ static void test_nonsense_handles(void **state)
 	struct fix *f = *state;
 	struct session_transport *t = new_transport(&f->table);
 	uint64_t good = session_transport_handle(&f->table, t);
-	const uint64_t bad[] = { 0, 1, UINT32_MAX, UINT64_MAX, good + 1, good - 1, good + (UINT64_C(1) << 32),
-				 UINT64_C(1) << 32, (good & ~UINT64_C(0xffffffff)) | (TRANSPORTS + 1) };
+	const uint64_t bad[] = { 0,
+				 1,
+				 UINT32_MAX,
+				 UINT64_MAX,
+				 good + 1,
+				 good - 1,
+				 good + (UINT64_C(1) << 32),
+				 UINT64_C(1) << 32,
+				 (good & ~UINT64_C(0xffffffff)) | (TRANSPORTS + 1) };
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		assert_null(session_transport_find(&f->table, bad[i]));
