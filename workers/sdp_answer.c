@@ -140,16 +140,20 @@ static void write_simulcast(struct buf *b, const struct sdp_mline *m)
 }
 
 /* The n-th video seat and the n-th audio seat are one stream, so that lips sync. */
-static void write_seat(struct buf *b, const struct msg_answer_seat *seat, enum media_kind media, unsigned n,
+static void write_seat(struct buf *b, const struct msg_answer_seat *seat, const struct session_mline *m, unsigned n,
 		       const char *cname)
 {
-	const uint32_t ssrc[2] = { seat->ssrc, seat->rtx_ssrc };
 	char msid[64];
+	bool rtx = false;
 
-	snprintf(msid, sizeof(msid), "seat-%u seat-%u-%s", n, n, media == MEDIA_AUDIO ? "audio" : "video");
+	for (unsigned i = 0; i < m->codecs_len; i++)
+		rtx |= m->codec[i].rtx_pt != 0;
+	/* Browsers refuse an FID group on an m-line without an RTX payload type. */
+	const uint32_t ssrc[2] = { seat->ssrc, rtx ? seat->rtx_ssrc : 0 };
+	snprintf(msid, sizeof(msid), "seat-%u seat-%u-%s", n, n, m->media == MEDIA_AUDIO ? "audio" : "video");
 	buf_appendf(b, "a=msid:%s\r\n", msid);
-	if (seat->rtx_ssrc)
-		buf_appendf(b, "a=ssrc-group:FID %" PRIu32 " %" PRIu32 "\r\n", seat->ssrc, seat->rtx_ssrc);
+	if (ssrc[1])
+		buf_appendf(b, "a=ssrc-group:FID %" PRIu32 " %" PRIu32 "\r\n", ssrc[0], ssrc[1]);
 	for (size_t i = 0; i < ARRAY_LEN(ssrc) && ssrc[i]; i++)
 		buf_appendf(b, "a=ssrc:%" PRIu32 " cname:%s\r\na=ssrc:%" PRIu32 " msid:%s\r\n", ssrc[i], cname, ssrc[i],
 			    msid);
@@ -184,7 +188,7 @@ int sdp_answer_build(const struct sdp_offer *offer, const struct media_answer *a
 			write_codec(ret_text, &s->codec[k], m->fmtp[k]);
 		write_simulcast(ret_text, m);
 		if (seat)
-			write_seat(ret_text, seat, s->media, seats[s->media], answer->cname);
+			write_seat(ret_text, seat, s, seats[s->media], answer->cname);
 		seats[s->media] += s->sends;
 		if (first)
 			write_candidates(ret_text, answer);

@@ -41,9 +41,12 @@ begin
 	end if;
 end
 $$;
--- status and code of a reply, "200" or "409 wrong_state".
+-- status and code of a reply, "200" or "409 wrong_state". A call in it is the call as it is now.
 create function pg_temp.told(r parley_reply, want text, what text) returns void language plpgsql as $$
+declare
+	v_call jsonb := case when r.body like '"call"%' then ('{' || r.body || '}')::jsonb else r.body::jsonb end -> 'call';
 begin
+	perform pg_temp.is(v_call, parley_call_json((v_call ->> 'id')::uuid), what || ': the call in the answer');
 	perform pg_temp.is(concat_ws(' ', r.status, r.code), want, what || ' [' || coalesce(r.detail, r.body, '') || ']');
 end
 $$;
