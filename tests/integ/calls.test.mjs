@@ -1,6 +1,8 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Server, eventually } from "../support/server.mjs";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { ROOT, Server, eventually } from "../support/server.mjs";
 import { Person, befriend, randomUUID } from "../support/api.mjs";
 
 let server;
@@ -123,13 +125,13 @@ test("media is closed to who has not answered, and to another device", async () 
   const [ana, bela] = await pair();
   const phone = await bela.device();
   const call = await start(ana, bela);
-  const offer = "v=0\r\n";
+  const offer = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-sendrecv.sdp"), "utf8");
   const early = await bela.request("POST", `/calls/${call.id}/media`, offer, { type: "application/sdp" });
   assert.deepEqual([early.status, early.json.code], [409, "not_joined"]);
   await bela.must("POST", `/calls/${call.id}/answer`);
   const other = await phone.request("POST", `/calls/${call.id}/media`, offer, { type: "application/sdp" });
   assert.deepEqual([other.status, other.json.code], [409, "answered_elsewhere"]);
-  const bad = await bela.request("POST", `/calls/${call.id}/media`, offer, { type: "application/sdp" });
+  const bad = await bela.request("POST", `/calls/${call.id}/media`, "v=0\r\n", { type: "application/sdp" });
   assert.deepEqual([bad.status, bad.json.code], [422, "invalid_sdp"]);
   await bela.must("POST", `/calls/${call.id}/leave`);
 });

@@ -89,7 +89,7 @@ begin
 	perform pg_temp.is((parley_me_update(pg_temp.u(3), 'Carla')).notify, null, 'the same name');
 
 	-- search
-	perform pg_temp.is(pg_temp.found(1, 'person'), '2 4 5 3', 'without oneself, Carla by her user name');
+	perform pg_temp.is(pg_temp.found(1, 'person'), '3 2 4 5', 'without oneself; Carla by her user name');
 	perform pg_temp.is(pg_temp.found(1, 'arl'), '3', 'inside a display name');
 	perform pg_temp.is(pg_temp.found(1, '%'), null, 'no wildcard');
 	perform pg_temp.is(pg_temp.found(1, '_'), null, 'no wildcard');

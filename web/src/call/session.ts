@@ -76,6 +76,12 @@ const LISTEN_EVERY_MS = 1_000
 /** Consent checks are answered every 2.5 s at the latest, so this many silent rounds mean that nothing comes. */
 const SILENT_ROUNDS = 4
 
+/** A fault of this page or its browser: the details are for the console, not for the person. */
+function unexpected(error: unknown): ApiError {
+  console.error(error)
+  return new ApiError('unknown', 'This browser could not set up the call. Reload the page and call again.')
+}
+
 export class CallSession {
   private readonly meId: string
   private readonly deps: SessionDeps
@@ -244,7 +250,7 @@ export class CallSession {
   /** A request about the call as such failed for good. */
   private refused(error: unknown): void {
     if (this.over) return
-    const problem = error instanceof ApiError ? error : new ApiError('unknown', String(error))
+    const problem = error instanceof ApiError ? error : unexpected(error)
     if (problem.call) this.handlers.onCall(problem.call)
     if (problem.call && problem.call.id === this.call?.id) this.update(problem.call)
     if (problem.code === 'answered_elsewhere') this.finish('answered_elsewhere')
@@ -416,7 +422,7 @@ export class CallSession {
   }
 
   private async openFailed(error: unknown): Promise<void> {
-    if (!(error instanceof ApiError)) return this.finish('lost', new ApiError('unknown', String(error)))
+    if (!(error instanceof ApiError)) return this.finish('lost', unexpected(error))
     switch (error.code) {
       case 'answered_elsewhere':
         return this.finish('answered_elsewhere')
