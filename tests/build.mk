@@ -13,6 +13,12 @@ support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c
 $(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(support_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# The media side on a simulated clock and network (links: lab mediad); it stands in for the transport side and the
+# loop, as support stands in for the media side: a test links one of the two.
+lab_SRCS := $(wildcard tests/lab/*.c)
+$(BUILD)/liblab.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(lab_SRCS))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
 define test_rules
 $$(BUILD)/tests/$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a) $(2)
 	@mkdir -p $$(@D)
@@ -21,6 +27,9 @@ $$(BUILD)/tests/$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(f
 endef
 $(foreach t,$(wildcard tests/unit/test_*.c tests/stress/stress_*.c),$(eval $(call test_rules,$(t),)))
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call test_rules,$(t),$$(BUILD)/obj/tests/support/replay.o)))
+
+# This one starts the program itself.
+$(BUILD)/tests/test_mediad: | $(BUILD)/parley-mediad
 
 # A fuzzer is the same target, built from sources with clang and libFuzzer.
 define fuzz_rules

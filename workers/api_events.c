@@ -86,8 +86,10 @@ static void on_hello(const struct db_result *result, void *arg)
 	if (!body || !events || request_is_gone(req)) {
 		if (events)
 			events_closed(conn);
-		if (!answer_failed(req, result))
-			reply_problem(req, 503, "overloaded", NULL, "The server is stopping; connect again.");
+		if (request_is_gone(req))
+			reply_empty(req, 204);
+		else if (!answer_failed(req, result))
+			reply_retry(req, 503, "overloaded", "The server is stopping; connect again.", 1);
 		return;
 	}
 	events_fill_presence(events, body, strlen(body), &hello);

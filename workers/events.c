@@ -592,7 +592,9 @@ void events_send_notify(struct events *events, const char *notify_json)
 	} else {
 		stat_add(&events->worker->counters->events_dropped, 1);
 		log_error("events: the database's events cannot be read (%s); pages refetch later",
-			  error.detail ? error.detail : strerror(-err));
+			  error.detail ? error.detail
+			  : err < 0    ? strerror(-err)
+				       : "no list");
 	}
 	buf_fini(&filled);
 	arena_fini(&arena);

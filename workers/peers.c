@@ -27,7 +27,8 @@ struct parcel {
 };
 
 struct peer {
-	bool attached;
+	bool attached, is_worker;
+	unsigned index;
 	struct link link;
 	int bell_fd;
 	/* worker: the payload that is being put together, and what waits for room */
@@ -47,6 +48,8 @@ struct peers {
 	struct loop_timer backlog_timer;
 	uint32_t corr;
 	struct peer workers[SHM_PROCESSES_MAX], mediads[SHM_PROCESSES_MAX];
+	struct peer *all[2 * SHM_PROCESSES_MAX]; /* those that are attached */
+	size_t all_len;
 	struct directory directory;
 	struct limits limits;
 	struct id *orphans;
@@ -95,34 +98,32 @@ static void on_nonsense(struct peers *peers, const char *kind, unsigned k)
 		log_warn("peers: %s %u sent what is no message; dropped", kind, k);
 }
 
-static void on_worker_msg(struct peers *peers, unsigned k, const struct link_msg *msg, void *payload)
+static void on_worker_msg(struct peers *peers, struct peer *peer, const struct link_msg *msg, void *payload)
 {
 	if (msg_check(msg, payload) < 0 || msg->type != MSG_EVENT)
-		on_nonsense(peers, "worker", k);
+		on_nonsense(peers, "worker", peer->index);
 	else
-		on_fragment(peers, &peers->workers[k], msg, payload);
+		on_fragment(peers, peer, msg, payload);
 }
 
 /* True when there may be more. */
-static bool peer_drain(struct peers *peers, struct peer *peer, unsigned k, bool is_worker)
+static bool peer_drain(struct peers *peers, struct peer *peer)
 {
 	_Alignas(16) uint8_t payload[LINK_PAYLOAD_MAX];
 	struct link_msg msg;
 
-	for (unsigned i = 0; peer->attached && i < POP_BATCH; i++) {
+	for (unsigned i = 0; i < POP_BATCH; i++) {
 		int err = link_pop(&peer->link, &msg, payload);
 		if (err == -EAGAIN)
 			return false;
-		if (err < 0) {
-			on_nonsense(peers, is_worker ? "worker" : "mediad", k);
-			continue;
-		}
-		if (is_worker)
-			on_worker_msg(peers, k, &msg, payload);
+		if (err < 0)
+			on_nonsense(peers, peer->is_worker ? "worker" : "mediad", peer->index);
+		else if (peer->is_worker)
+			on_worker_msg(peers, peer, &msg, payload);
 		else if (peers->worker->media)
-			media_link_on_msg(peers->worker->media, k, &msg, payload);
+			media_link_on_msg(peers->worker->media, peer->index, &msg, payload);
 	}
-	return peer->attached;
+	return true;
 }
 
 /* Out */
@@ -249,11 +250,6 @@ uint64_t peers_corr(struct peers *peers)
 
 /* The turn */
 
-static struct peer *peer_at(struct peers *peers, unsigned i)
-{
-	return i < SHM_PROCESSES_MAX ? &peers->workers[i] : &peers->mediads[i - SHM_PROCESSES_MAX];
-}
-
 /* The order of before-sleep work: hand on what came, ring who must know, look once more with the flag up. */
 static bool on_idle(struct loop *loop, int64_t now_us, void *arg)
 {
@@ -262,21 +258,14 @@ static bool on_idle(struct loop *loop, int64_t now_us, void *arg)
 
 	(void)loop;
 	(void)now_us;
-	for (unsigned i = 0; i < 2 * SHM_PROCESSES_MAX; i++) {
-		struct peer *peer = peer_at(peers, i);
-		if (!peer->attached)
-			continue;
-		link_wake(&peer->link);
-		more |= peer_drain(peers, peer, i % SHM_PROCESSES_MAX, i < SHM_PROCESSES_MAX);
+	for (size_t i = 0; i < peers->all_len; i++) {
+		link_wake(&peers->all[i]->link);
+		more |= peer_drain(peers, peers->all[i]);
 	}
-	for (unsigned i = 0; i < 2 * SHM_PROCESSES_MAX; i++) {
-		if (peer_at(peers, i)->attached)
-			link_flush(&peer_at(peers, i)->link);
-	}
-	for (unsigned i = 0; !more && i < 2 * SHM_PROCESSES_MAX; i++) {
-		if (peer_at(peers, i)->attached)
-			more |= link_sleep(&peer_at(peers, i)->link);
-	}
+	for (size_t i = 0; i < peers->all_len; i++)
+		link_flush(&peers->all[i]->link);
+	for (size_t i = 0; i < peers->all_len && !more; i++)
+		more |= link_sleep(&peers->all[i]->link);
 	return more;
 }
 
@@ -310,13 +299,17 @@ static int peer_attach(struct peers *peers, struct peer *peer, const char *role,
 		err = peer->bell_fd;
 	if (err == 0)
 		err = link_attach(&peer->link, out_fd, in_fd, peer->bell_fd, worker->epoch);
+	peer->index = k;
+	peer->is_worker = *role == 'w';
 	peer->attached = err == 0;
+	if (err == 0)
+		peers->all[peers->all_len++] = peer;
 	if (out_fd >= 0)
 		close(out_fd);
 	if (in_fd >= 0)
 		close(in_fd);
 	if (err < 0)
-		log_error("peers: no link with %s %u: %s", *role == 'w' ? "worker" : "mediad", k, strerror(-err));
+		log_error("peers: no link with %s %u: %s", peer->is_worker ? "worker" : "mediad", k, strerror(-err));
 	return err;
 }
 
@@ -421,9 +414,9 @@ int peers_start(struct worker *worker, struct peers **ret_peers)
 		return -ENOMEM;
 	peers->worker = worker;
 	peers->bell_fd = -1;
-	for (unsigned i = 0; i < 2 * SHM_PROCESSES_MAX; i++) {
-		peer_at(peers, i)->bell_fd = -1;
-		peer_at(peers, i)->backlog_tail = &peer_at(peers, i)->backlog;
+	for (unsigned k = 0; k < SHM_PROCESSES_MAX; k++) {
+		peers->workers[k].bell_fd = peers->mediads[k].bell_fd = -1;
+		peers->workers[k].backlog_tail = &peers->workers[k].backlog;
 	}
 	if ((err = started("bell", bell_attach(peers))) < 0 || (err = links_attach(peers)) < 0 ||
 	    (err = started("directory", directory_open(peers))) < 0 ||
@@ -459,10 +452,11 @@ struct peers *peers_stop(struct peers *peers)
 	loop_timer_stop(&peers->backlog_timer);
 	loop_fd_del(&peers->bell);
 	/* Last words: what was said while the parts stopped. */
-	for (unsigned i = 0; i < 2 * SHM_PROCESSES_MAX; i++) {
-		if (peer_at(peers, i)->attached)
-			link_flush(&peer_at(peers, i)->link);
-		peer_fini(peer_at(peers, i));
+	for (size_t i = 0; i < peers->all_len; i++)
+		link_flush(&peers->all[i]->link);
+	for (unsigned k = 0; k < SHM_PROCESSES_MAX; k++) {
+		peer_fini(&peers->workers[k]);
+		peer_fini(&peers->mediads[k]);
 	}
 	if (worker->directory)
 		directory_detach(worker->directory);
@@ -479,6 +473,6 @@ struct peers *peers_stop(struct peers *peers)
 
 const struct id *peers_orphans(const struct peers *peers, size_t *ret_len)
 {
-	*ret_len = peers->orphans_len;
-	return peers->orphans;
+	*ret_len = peers ? peers->orphans_len : 0;
+	return peers ? peers->orphans : NULL;
 }

@@ -169,6 +169,26 @@ static int text_check(struct offer_parser *p, const char *text, size_t len)
 	return 0;
 }
 
+/* In a BUNDLE group an extension id means the same on every m-line (RFC 9143, 9.1). Some clients offer one id for two
+ * things and then read packets by the wrong one: the later meaning is not negotiated. */
+static void extensions_unify(struct sdp_offer *offer)
+{
+	uint8_t meaning[256] = { 0 }; /* id -> 1 + which extension */
+
+	for (unsigned i = 0; i < offer->mlines_len; i++) {
+		uint8_t *ids = (uint8_t *)&offer->mline[i].session.ext;
+		if (offer->mline[i].session.rejected)
+			continue;
+		for (unsigned k = 0; k < sizeof(struct session_extensions); k++) {
+			uint8_t *m = &meaning[ids[k]];
+			if (ids[k] && *m && *m != k + 1)
+				ids[k] = 0;
+			else
+				*m = (uint8_t)(k + 1);
+		}
+	}
+}
+
 int sdp_offer_parse(struct arena *arena, const char *text, size_t len, struct sdp_offer **ret_offer,
 		    const char **ret_detail)
 {
@@ -190,9 +210,11 @@ int sdp_offer_parse(struct arena *arena, const char *text, size_t len, struct sd
 	else
 		r = message_read(&p);
 	gst_sdp_message_uninit(&message);
-	if (r == 0)
-		*ret_offer = p.offer;
-	return r;
+	if (r < 0)
+		return r;
+	extensions_unify(p.offer);
+	*ret_offer = p.offer;
+	return 0;
 }
 
 static struct sdp_mline *mline_find(struct sdp_offer *offer, const char *mid)

@@ -1,7 +1,6 @@
 /* links: */
-/* Two sides send each other messages of all lengths as fast as they can, in bursts, and sleep by the doorbell
- * protocol in between. Every message must come once, whole and in order, and no wake-up may get lost. The
- * counters start short of 2^32. */
+/* Two sides send each other messages of all lengths as fast as they can, in bursts, and sleep in between. Every
+ * message must come once, whole and in order. The counters start short of 2^32. */
 #include "shm/link.h"
 
 #include "tests/support/stress.h"

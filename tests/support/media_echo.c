@@ -33,8 +33,17 @@ int media_start(struct mediad *md, struct media **ret_media)
 	return 0;
 }
 
+static void forget(struct transport *t, void *arg)
+{
+	(void)arg;
+	free(t->media);
+	t->media = NULL;
+}
+
 struct media *media_stop(struct media *media)
 {
+	if (media && media->md->transports)
+		transport_each(media->md, NULL, forget, NULL);
 	free(media);
 	return NULL;
 }

@@ -1,16 +1,15 @@
 #include "tests/support/one_mediad.h"
 
 #include "lib/buf.h"
+#include "lib/cleanup.h"
+#include "tests/support/certificate.h"
 
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { TRANSPORTS = 32 };
 
@@ -18,26 +17,10 @@ static const char settings[] = "[log]\nlevel = error\n";
 
 static int make_certificate(int *ret_fd)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	BIO *text = BIO_new(BIO_s_mem());
-	char *pem;
-	int err = -ENOMEM;
+	size_t len;
+	auto_free char *pem = certificate_make(&len);
 
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
-	X509_gmtime_adj(X509_getm_notBefore(x), -86400);
-	X509_gmtime_adj(X509_getm_notAfter(x), 30L * 86400);
-	X509_set_pubkey(x, key);
-	X509_sign(x, key, EVP_sha256());
-	PEM_write_bio_X509(text, x);
-	PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL);
-	long len = BIO_get_mem_data(text, &pem);
-	if (len > 0)
-		err = shm_blob_create("dtls", pem, (size_t)len, ret_fd);
-	BIO_free(text);
-	X509_free(x);
-	EVP_PKEY_free(key);
-	return err;
+	return shm_blob_create("dtls", pem, len, ret_fd);
 }
 
 static void add_socket(struct one_mediad *one, const struct sockaddr *sa, socklen_t len)
@@ -110,7 +93,7 @@ int one_mediad_init(struct one_mediad *one)
 
 void one_mediad_fini(struct one_mediad *one)
 {
-	const int fds[] = { one->stats_fd, one->table_fd, one->ring_fd,	       one->out_fd,  one->in_fd,
+	const int fds[] = { one->stats_fd, one->table_fd,	one->ring_fd, one->out_fd,	 one->in_fd,
 			    one->bell_fd,  one->worker_bell_fd, one->conf_fd, one->advertise_fd, one->dtls_fd };
 
 	link_detach(&one->link);
@@ -127,8 +110,8 @@ static int add_fds(struct one_mediad *one, struct fdset *set)
 		const char *name;
 		int fd;
 	} fds[] = {
-		{ "conf", one->conf_fd },	{ "stats", one->stats_fd },   { "table", one->table_fd },
-		{ "ring.own", one->ring_fd },	{ "bell", one->bell_fd },     { "bell.w.0", one->worker_bell_fd },
+		{ "conf", one->conf_fd },	 { "stats", one->stats_fd },	{ "table", one->table_fd },
+		{ "ring.own", one->ring_fd },	 { "bell", one->bell_fd },	{ "bell.w.0", one->worker_bell_fd },
 		{ "link.out.w.0", one->out_fd }, { "link.in.w.0", one->in_fd }, { "advertise", one->advertise_fd },
 		{ "dtls", one->dtls_fd },
 	};

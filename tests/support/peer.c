@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 enum {
-	CHECK_FAST_US = 50 * 1000,     /* before the first answer */
-	CHECK_SLOW_US = 2500 * 1000,   /* as browsers do on a working pair */
+	CHECK_FAST_US = 50 * 1000,   /* before the first answer */
+	CHECK_SLOW_US = 2500 * 1000, /* as browsers do on a working pair */
 	KEYING_GCM = 16 + 12,
 	KEYING_SHA1 = 16 + 14,
 };
@@ -59,9 +59,9 @@ static struct {
 	uint8_t fingerprint[32];
 } shared;
 
-static const uint16_t known_attributes[] = { STUN_ATTRIBUTE_USERNAME,	   STUN_ATTRIBUTE_MESSAGE_INTEGRITY,
-					     STUN_ATTRIBUTE_ERROR_CODE,	   STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS,
-					     STUN_ATTRIBUTE_PRIORITY,	   STUN_ATTRIBUTE_USE_CANDIDATE,
+static const uint16_t known_attributes[] = { STUN_ATTRIBUTE_USERNAME,	    STUN_ATTRIBUTE_MESSAGE_INTEGRITY,
+					     STUN_ATTRIBUTE_ERROR_CODE,	    STUN_ATTRIBUTE_XOR_MAPPED_ADDRESS,
+					     STUN_ATTRIBUTE_PRIORITY,	    STUN_ATTRIBUTE_USE_CANDIDATE,
 					     STUN_ATTRIBUTE_MAPPED_ADDRESS, 0 };
 
 static X509 *make_certificate(EVP_PKEY *key)
@@ -137,10 +137,10 @@ int peer_start(void)
 {
 	unsigned len;
 
-	if (srtp_init() != srtp_err_status_ok)
-		return -EIO;
 	if (shared.ssl)
 		return 0;
+	/* Fails when a mediad in this process was first, and then it is not needed. */
+	(void)srtp_init();
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *certificate = key ? make_certificate(key) : NULL;
 	shared.ssl = SSL_CTX_new(DTLS_client_method());
@@ -186,6 +186,19 @@ static void stun_start(struct peer *peer)
 			STUN_AGENT_USAGE_SHORT_TERM_CREDENTIALS | STUN_AGENT_USAGE_USE_FINGERPRINT);
 }
 
+/* Protocol names that nobody knows: the server passes over them. */
+static void enlarge_hello(struct peer *peer, unsigned bytes)
+{
+	uint8_t names[4096];
+
+	bytes = MIN(bytes, (unsigned)sizeof(names)) / 32 * 32;
+	memset(names, 'x', sizeof(names));
+	for (unsigned i = 0; i < bytes; i += 32)
+		names[i] = 31;
+	if (bytes > 0)
+		SSL_set_alpn_protos(peer->ssl, names, bytes);
+}
+
 int peer_new(const struct peer_config *config, struct peer **ret_peer)
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
@@ -214,6 +227,9 @@ int peer_new(const struct peer_config *config, struct peer **ret_peer)
 	SSL_set_mtu(peer->ssl, config->dtls_mtu ? config->dtls_mtu : 1200);
 	SSL_set_tlsext_use_srtp(peer->ssl, profiles ? profiles : "SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80");
 	DTLS_set_timer_cb(peer->ssl, on_repeat);
+	enlarge_hello(peer, config->hello_bytes);
+	if (config->anonymous)
+		SSL_certs_clear(peer->ssl);
 	SSL_set_connect_state(peer->ssl);
 	*ret_peer = peer;
 	return 0;
@@ -346,8 +362,8 @@ int peer_check(struct peer *peer, unsigned socket, bool use_candidate, bool cont
 	char username[520];
 
 	int n = snprintf(username, sizeof(username), "%s:%s", peer->remote_ufrag, peer->ufrag);
-	size_t len = stun_usage_ice_conncheck_create(&peer->stun, &msg, buf, sizeof(buf), (uint8_t *)username, (size_t)n,
-						     (uint8_t *)peer->remote_pwd, strlen(peer->remote_pwd),
+	size_t len = stun_usage_ice_conncheck_create(&peer->stun, &msg, buf, sizeof(buf), (uint8_t *)username,
+						     (size_t)n, (uint8_t *)peer->remote_pwd, strlen(peer->remote_pwd),
 						     use_candidate, !controlled, 0x6e001effu - socket, peer->tie, NULL,
 						     STUN_USAGE_ICE_COMPATIBILITY_RFC5245);
 	if (len == 0) {

@@ -74,7 +74,8 @@ int peer_nice_new(const struct peer_config *config, const char *local, struct pe
 		return err;
 	}
 	nice->context = g_main_context_new();
-	nice->agent = nice_agent_new_full(nice->context, NICE_COMPATIBILITY_RFC5245, NICE_AGENT_OPTION_REGULAR_NOMINATION);
+	nice->agent =
+		nice_agent_new_full(nice->context, NICE_COMPATIBILITY_RFC5245, NICE_AGENT_OPTION_REGULAR_NOMINATION);
 	g_object_set(nice->agent, "controlling-mode", TRUE, "upnp", FALSE, "ice-tcp", FALSE, NULL);
 	nice_address_init(&address);
 	nice_address_set_from_string(&address, local);

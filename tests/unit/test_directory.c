@@ -182,6 +182,22 @@ static void test_tombstones_are_swept(void **state)
 	assert_int_equal(used, 0);
 }
 
+static void test_large_section(void **state)
+{
+	struct directory dir;
+	int fd = -1;
+
+	(void)state;
+	assert_int_equal(directory_create("large", DIRECTORY_ENTRIES_DEFAULT, &fd), 0);
+	assert_int_equal(directory_attach(&dir, &fd, 1, 0, 1, NULL), 0);
+	for (uint32_t i = 0; i < DIRECTORY_ENTRIES_DEFAULT / 4 * 3; i++)
+		assert_int_equal(set(&dir, i, 1, PRESENCE_ONLINE), 0);
+	for (uint32_t i = 0; i < DIRECTORY_ENTRIES_DEFAULT; i++)
+		assert_int_equal(found(&dir, i), i < DIRECTORY_ENTRIES_DEFAULT / 4 * 3);
+	directory_detach(&dir);
+	close(fd);
+}
+
 static void test_old_epoch_is_empty(void **state)
 {
 	struct fix *f = *state;
@@ -286,6 +302,7 @@ int main(void)
 		TEST(test_capacity),
 		TEST(test_against_a_model),
 		TEST(test_tombstones_are_swept),
+		cmocka_unit_test(test_large_section),
 		TEST(test_old_epoch_is_empty),
 		TEST(test_writer_dead_within_an_entry),
 		TEST(test_hostile_section),

@@ -62,7 +62,7 @@ static struct media_answer media_answer_make(const struct sdp_offer *offer)
 			a.seat[a.seats_len++] = (struct msg_answer_seat){
 				.mline = i,
 				.ssrc = 5000 + 2 * i,
-				.rtx_ssrc = s->codec[0].rtx_pt ? 5001 + 2 * i : 0,
+				.rtx_ssrc = 5001 + 2 * i, /* mediads give every seat one */
 			};
 	}
 	return a;
@@ -571,6 +571,22 @@ static void test_out_of_memory(void **state)
 	free(text);
 }
 
+/* aiortc offers id 2 for the audio level and, on the next m-line of the same bundle, for the send time. */
+static void test_one_meaning_per_extension_id(void **state)
+{
+	auto_fixture f;
+
+	(void)state;
+	open_offer(&f, "aiortc");
+	assert_int_equal(f.offer->mline[0].session.ext.audio_level, 2);
+	assert_int_equal(f.offer->mline[1].session.ext.abs_send_time, 0);
+	assert_int_equal(f.offer->mline[1].session.ext.mid, 1);
+	assert_null(strstr(section(&f, 0), "ssrc-group")); /* no RTX payload type, no RTX source */
+	assert_section_has(&f, 1, "a=ssrc-group:FID 5002 5003\r\n");
+	assert_section_has(&f, 0, "a=extmap:2 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+	assert_has_not(&f, "abs-send-time");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_codecs),
 		cmocka_unit_test(test_opus_without_parameters),
 		cmocka_unit_test(test_extensions),
+		cmocka_unit_test(test_one_meaning_per_extension_id),
 		cmocka_unit_test(test_remb_instead_of_twcc),
 		cmocka_unit_test(test_simulcast),
 		cmocka_unit_test(test_tracks_named),

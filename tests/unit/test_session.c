@@ -127,8 +127,10 @@ static void test_full(void **state)
 	struct session_track *track = NULL;
 	struct session_seat *seat = NULL;
 
+	assert_int_equal(session_transports_top(&f->table), 0);
 	for (uint32_t i = 0; i < TRANSPORTS; i++) {
 		t[i] = new_transport(&f->table);
+		assert_int_equal(session_transports_top(&f->table), i + 1);
 		assert_int_equal(session_handle_index(session_transport_handle(&f->table, t[i])), i);
 	}
 	assert_int_equal(session_transport_new(&f->table, &t[TRANSPORTS]), -ENOSPC);
@@ -259,6 +261,7 @@ static void test_top_nonsense(void **state)
 	struct fix *f = *state;
 
 	f->table.shm->transports_top = UINT32_MAX;
+	assert_int_equal(session_transports_top(&f->table), TRANSPORTS);
 	f->table.shm->seats_top = SEATS + 1;
 	reattach(f, 2);
 	assert_int_equal(f->table.free_transports_len, TRANSPORTS);

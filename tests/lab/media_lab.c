@@ -1,0 +1,951 @@
+#include "tests/lab/media_lab.h"
+
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define WIRE_MAX  4096
+#define USED_SIZE (1u << 21)
+
+/* A packet under way. */
+struct wire {
+	int64_t at_us;
+	struct lab_device *device;
+	bool up, rtcp;
+	uint16_t len;
+	uint64_t index;
+	uint8_t data[1500];
+};
+
+static struct lab *the_lab;
+static struct wire *wires;
+static unsigned wires_len;
+static uint64_t *used_indexes;
+
+/* ---- lib/loop.h ---- */
+
+struct loop {
+	struct lab_mediad *m;
+};
+
+int loop_new(struct loop **ret_loop)
+{
+	*ret_loop = calloc(1, sizeof(struct loop));
+	return 0;
+}
+
+struct loop *loop_free(struct loop *loop)
+{
+	free(loop);
+	return NULL;
+}
+
+int loop_run(struct loop *loop)
+{
+	(void)loop;
+	return 0;
+}
+
+int loop_turn(struct loop *loop, int64_t max_wait_us)
+{
+	(void)loop;
+	(void)max_wait_us;
+	return 0;
+}
+
+void loop_stop(struct loop *loop, int status)
+{
+	(void)loop;
+	(void)status;
+}
+
+int64_t loop_now_us(const struct loop *loop)
+{
+	(void)loop;
+	return the_lab->now_us;
+}
+
+int loop_fd_add(struct loop *loop, struct loop_fd *io, int fd, uint32_t events, loop_fd_cb *cb, void *arg)
+{
+	(void)loop;
+	(void)io;
+	(void)fd;
+	(void)events;
+	(void)cb;
+	(void)arg;
+	return 0;
+}
+
+int loop_fd_mod(struct loop_fd *io, uint32_t events)
+{
+	(void)io;
+	(void)events;
+	return 0;
+}
+
+void loop_fd_del(struct loop_fd *io)
+{
+	(void)io;
+}
+
+int loop_timer_start(struct loop *loop, struct loop_timer *timer, int64_t at_us, loop_timer_cb *cb, void *arg)
+{
+	timer->loop = loop;
+	timer->cb = cb;
+	timer->arg = arg;
+	timer->at_us = at_us;
+	loop->m->timer = timer;
+	return 0;
+}
+
+void loop_timer_stop(struct loop_timer *timer)
+{
+	if (timer->loop)
+		timer->loop->m->timer = NULL;
+	timer->loop = NULL;
+}
+
+void loop_set_idle(struct loop *loop, loop_idle_cb *cb, void *arg)
+{
+	(void)loop;
+	(void)cb;
+	(void)arg;
+}
+
+/* ---- mediad/egress.h ---- */
+
+struct egress {
+	unsigned reserved;
+};
+
+int egress_start(struct mediad *md, struct egress **ret_egress)
+{
+	(void)md;
+	*ret_egress = calloc(1, sizeof(struct egress));
+	return 0;
+}
+
+struct egress *egress_stop(struct egress *egress)
+{
+	if (egress)
+		assert_int_equal(egress->reserved, 0);
+	free(egress);
+	return NULL;
+}
+
+uint8_t *egress_reserve(struct egress *egress)
+{
+	egress->reserved++;
+	return malloc(EGRESS_PACKET_MAX);
+}
+
+void egress_abandon(struct egress *egress, uint8_t *packet)
+{
+	egress->reserved--;
+	free(packet);
+}
+
+static struct lab_device *device_of(struct transport *t)
+{
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		if (&the_lab->device[i].t == t)
+			return &the_lab->device[i];
+	}
+	return NULL;
+}
+
+/* Remembers (device, SSRC, index); fails when it was there. */
+static void check_unused(const struct lab_device *d, uint32_t ssrc, uint64_t index)
+{
+	struct {
+		uint64_t device, ssrc, index;
+	} key = { d->number, ssrc, index };
+	uint64_t h = hash_bytes(&key, sizeof(key)) | 1;
+
+	for (uint64_t i = h;; i++) {
+		uint64_t *place = &used_indexes[i % USED_SIZE];
+		if (*place == h)
+			fail_msg("device %u: SSRC %x index %lu is used again", d->number, ssrc, (unsigned long)index);
+		if (*place == 0) {
+			*place = h;
+			return;
+		}
+	}
+}
+
+static void check_stored_past(const struct lab_device *d, uint32_t ssrc, uint64_t index)
+{
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		const struct session_seat *seat = media_seat((struct transport *)&d->t, i);
+		if (seat && seat->ssrc == ssrc) {
+			assert_true(atomic_load(&seat->next) > index);
+			return;
+		}
+		if (seat && seat->rtx_ssrc == ssrc) {
+			assert_true(atomic_load(&seat->rtx_next) > index);
+			return;
+		}
+	}
+	fail_msg("an SSRC that no seat has");
+}
+
+static void wire_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *data, size_t len, uint64_t index)
+{
+	assert_true(wires_len < WIRE_MAX);
+	struct wire *w = &wires[wires_len++];
+	*w = (struct wire){
+		.at_us = the_lab->now_us + the_lab->delay_us,
+		.device = d,
+		.up = up,
+		.rtcp = rtcp,
+		.len = (uint16_t)len,
+		.index = index,
+	};
+	memcpy(w->data, data, len);
+}
+
+static unsigned lab_random(void)
+{
+	the_lab->random = the_lab->random * 1664525 + 1013904223;
+	return the_lab->random >> 8;
+}
+
+int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index)
+{
+	struct lab_device *d = device_of(t);
+
+	egress->reserved--;
+	assert_non_null(d);
+	assert_true(len >= RTP_HEADER_LEN && len <= EGRESS_PACKET_MAX);
+	assert_int_equal(rtp_get16(packet + 2), (uint16_t)index);
+	check_unused(d, rtp_get32(packet + 8), index);
+	check_stored_past(d, rtp_get32(packet + 8), index);
+	the_lab->rtp_out++;
+	if (!the_lab->refuse_rtp && lab_random() % 100 >= d->loss_down)
+		wire_put(d, false, false, packet, len, index);
+	free(packet);
+	return the_lab->refuse_rtp ? -ENOTCONN : 0;
+}
+
+int egress_rtcp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len)
+{
+	struct lab_device *d = device_of(t);
+
+	egress->reserved--;
+	assert_non_null(d);
+	assert_int_equal(rtcp_check(packet, len), 0);
+	the_lab->rtcp_out++;
+	wire_put(d, false, true, packet, len, 0);
+	free(packet);
+	return 0;
+}
+
+int egress_raw(struct egress *egress, unsigned socket, const struct sockaddr *to, socklen_t to_len, const void *data,
+	       size_t len)
+{
+	(void)egress;
+	(void)socket;
+	(void)to;
+	(void)to_len;
+	(void)data;
+	(void)len;
+	return 0;
+}
+
+void egress_flush(struct egress *egress)
+{
+	(void)egress;
+}
+
+int mediad_event(struct mediad *md, uint32_t worker, uint16_t type, const void *payload, size_t len)
+{
+	struct link_msg msg = { .type = type, .len = (uint16_t)len };
+	struct msg_seats seats;
+
+	(void)md;
+	assert_int_equal(worker, 0);
+	if (the_lab->events_full)
+		return -EAGAIN;
+	if (type != MSG_SEATS)
+		return 0;
+	memcpy(&seats, payload, sizeof(seats));
+	assert_int_equal(msg_check(&msg, &seats), 0);
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		struct lab_device *d = &the_lab->device[i];
+		if (!d->open || d->t.handle != seats.transport || &the_lab->m[d->mediad].md != md || seats.first > 0)
+			continue;
+		assert_true(seats.version > d->seats.version || d->seats_told == 0);
+		d->seats = seats;
+		d->seats_told++;
+	}
+	return 0;
+}
+
+/* ---- the lab ---- */
+
+static void mediad_init(struct lab *lab, unsigned k, int stats_fd, const int *ring_fds)
+{
+	struct mediad *md = &lab->m[k].md;
+
+	md->index = k;
+	md->workers = 1;
+	md->mediads = lab->mediads;
+	md->epoch = 1;
+	assert_int_equal(loop_new(&md->loop), 0);
+	md->loop->m = &lab->m[k];
+	assert_int_equal(stats_attach(&md->stats, stats_fd), 0);
+	md->counters = &md->stats.shm->mediad[k];
+	assert_int_equal(session_create("table", 64, &lab->m[k].table_fd), 0);
+	assert_int_equal(session_attach(&md->table, lab->m[k].table_fd, 1), 0);
+	assert_int_equal(ring_attach(&md->ring, ring_fds[k], 1), 0);
+	for (unsigned i = 0; i < lab->mediads; i++) {
+		if (i != k)
+			assert_int_equal(ring_reader_attach(&md->reader[i], ring_fds[i], k), 0);
+	}
+	assert_int_equal(egress_start(md, &md->egress), 0);
+	assert_int_equal(media_start(md, &md->media), 0);
+}
+
+struct lab *lab_new(unsigned mediads)
+{
+	struct lab *lab = calloc(1, sizeof(*lab));
+	int stats_fd, ring_fds[LAB_MEDIADS], link_fds[LAB_MEDIADS];
+
+	assert_non_null(lab);
+	the_lab = lab;
+	wires = calloc(WIRE_MAX, sizeof(*wires));
+	wires_len = 0;
+	used_indexes = calloc(USED_SIZE, sizeof(*used_indexes));
+	assert_true(wires && used_indexes);
+	lab->now_us = 1000 * USEC_PER_SEC;
+	lab->delay_us = 10 * USEC_PER_MSEC;
+	lab->random = 12345;
+	lab->mediads = mediads;
+	assert_int_equal(stats_create(&stats_fd), 0);
+	for (unsigned k = 0; k < mediads; k++) {
+		assert_int_equal(ring_create("ring", RING_SLOTS_MIN, mediads, &ring_fds[k]), 0);
+		assert_int_equal(link_create("link", 64, &link_fds[k]), 0);
+	}
+	for (unsigned k = 0; k < mediads; k++)
+		mediad_init(lab, k, stats_fd, ring_fds);
+	if (mediads == 2) { /* link_fds[k] is written by k */
+		for (unsigned k = 0; k < 2; k++)
+			assert_int_equal(
+				link_attach(&lab->m[k].md.link_mediad[1 - k], link_fds[k], link_fds[1 - k], -1, 1), 0);
+	}
+	for (unsigned k = 0; k < mediads; k++) {
+		close(ring_fds[k]);
+		close(link_fds[k]);
+	}
+	close(stats_fd);
+	return lab;
+}
+
+struct lab *lab_free(struct lab *lab)
+{
+	for (unsigned k = 0; k < lab->mediads; k++) {
+		struct mediad *md = &lab->m[k].md;
+		md->media = media_stop(md->media);
+		md->egress = egress_stop(md->egress);
+		assert_int_equal(stat_get(&md->counters->tracks), 0);
+		assert_int_equal(stat_get(&md->counters->seats), 0);
+		for (unsigned i = 0; i < lab->mediads; i++) {
+			if (i == k)
+				continue;
+			ring_reader_detach(&md->reader[i]);
+			link_detach(&md->link_mediad[i]);
+		}
+		ring_detach(&md->ring);
+		session_detach(&md->table);
+		close(lab->m[k].table_fd);
+		shm_detach(&md->stats.map);
+		md->loop = loop_free(md->loop);
+	}
+	for (unsigned i = 0; i < lab->devices_len; i++) {
+		for (unsigned s = 0; s < lab->device[i].streams_len; s++)
+			free(lab->device[i].stream[s]);
+	}
+	free(wires);
+	free(used_indexes);
+	free(lab);
+	the_lab = NULL;
+	return NULL;
+}
+
+struct stats_mediad *lab_counters(struct lab *lab, unsigned mediad)
+{
+	return lab->m[mediad].md.counters;
+}
+
+struct media_peer *lab_peer(struct lab_device *d)
+{
+	return d->t.media;
+}
+
+/* ---- devices ---- */
+
+static void sender_init(struct lab_sender *s, unsigned number, unsigned kind)
+{
+	s->ssrc = 0x1000 * (number + 1) + kind;
+	s->rtx_ssrc = s->ssrc + 0x100;
+	s->seq = (uint16_t)(65400 + number * 50 + kind * 30);
+	s->rtx_seq = 65530;
+	s->timestamp = UINT32_MAX - 90000 * (number + 1);
+	s->picture_id = (uint16_t)(32700 + 20 * number);
+	s->tl0picidx = (uint8_t)(250 + number);
+	s->keyframe_due = true;
+	s->on = kind < 2;
+}
+
+struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, bool receives, bool sends,
+				enum track_kind kind)
+{
+	struct session_mline *m = &d->rec->mline[d->rec->mlines_len];
+
+	*m = (struct session_mline){ .media = (uint8_t)media,
+				     .receives = receives,
+				     .sends = sends,
+				     .track_kind = (uint8_t)kind,
+				     .layers_len = 1 };
+	snprintf(m->mid, sizeof(m->mid), "%u", d->rec->mlines_len++);
+	m->ext = (struct session_extensions){ .mid = LAB_EXT_MID, .twcc = LAB_EXT_TWCC };
+	if (media == MEDIA_AUDIO) {
+		m->ext.audio_level = LAB_EXT_LEVEL;
+		m->codec[m->codecs_len++] = (struct session_codec){
+			.codec = CODEC_OPUS, .pt = LAB_PT_OPUS, .clock_rate = 48000, .channels = 2, .feedback = FB_TWCC
+		};
+		return m;
+	}
+	m->ext.orientation = LAB_EXT_ROTATION;
+	m->ext.rid = LAB_EXT_RID;
+	m->ext.repaired_rid = LAB_EXT_RRID;
+	m->codec[m->codecs_len++] = (struct session_codec){ .codec = CODEC_VP8,
+							    .pt = LAB_PT_VP8,
+							    .rtx_pt = LAB_PT_RTX,
+							    .clock_rate = 90000,
+							    .feedback = FB_NACK | FB_PLI | FB_FIR | FB_TWCC };
+	m->codec[m->codecs_len++] = (struct session_codec){ .codec = CODEC_H264,
+							    .pt = LAB_PT_H264,
+							    .rtx_pt = LAB_PT_H264X,
+							    .clock_rate = 90000,
+							    .profile = 0x42e01f,
+							    .packetization_mode = 1,
+							    .feedback = FB_NACK | FB_PLI | FB_FIR | FB_TWCC };
+	return m;
+}
+
+struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, uint8_t member, unsigned slots)
+{
+	assert_true(lab->devices_len < LAB_DEVICES);
+	struct lab_device *d = &lab->device[lab->devices_len];
+	struct mediad *md = &lab->m[mediad].md;
+
+	*d = (struct lab_device){ .lab = lab, .number = lab->devices_len++, .mediad = mediad };
+	assert_int_equal(session_transport_new(&md->table, &d->rec), 0);
+	d->rec->call.b[0] = call;
+	d->rec->member.b[0] = member;
+	d->rec->joined_us = lab->now_us + d->number;
+	d->t = (struct transport){ .md = md, .rec = d->rec };
+	d->t.handle = session_transport_handle(&md->table, d->rec);
+	atomic_store(&d->rec->state, TRANSPORT_NEW);
+	d->ntp_skew_us = (int64_t)(d->number + 1) * 777777777;
+	d->open = true;
+	sender_init(&d->audio, d->number, 0);
+	sender_init(&d->video, d->number, 1);
+	sender_init(&d->screen, d->number, 2);
+	for (unsigned i = 0; i < slots; i++) {
+		lab_mline(d, MEDIA_AUDIO, i == 0, true, TRACK_MICROPHONE);
+		lab_mline(d, MEDIA_VIDEO, i == 0, true, TRACK_CAMERA);
+	}
+	return d;
+}
+
+int lab_offer(struct lab_device *d)
+{
+	int err = media_on_offer(&d->t);
+
+	if (err == 0)
+		lab_turn(d->lab);
+	return err;
+}
+
+void lab_connect(struct lab_device *d)
+{
+	atomic_store(&d->rec->state, TRANSPORT_CONNECTED);
+	media_on_connected(&d->t);
+	lab_turn(d->lab);
+}
+
+void lab_close(struct lab_device *d)
+{
+	media_on_closed(&d->t);
+	session_transport_free(&d->t.md->table, d->rec);
+	d->open = false;
+	d->rec = NULL;
+	lab_turn(d->lab);
+}
+
+bool lab_rtp(struct lab_device *d, const uint8_t *data, size_t len)
+{
+	struct mediad *md = d->t.md;
+	uint32_t slot;
+
+	ring_take(&md->ring, 1, &slot);
+	memcpy(md->ring.slot[slot].packet, data, len);
+	bool kept = media_on_rtp(&d->t, slot, len, d->lab->now_us);
+	if (!kept)
+		ring_give_back(&md->ring, slot);
+	return kept;
+}
+
+void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len)
+{
+	media_on_rtcp(&d->t, data, len, d->lab->now_us);
+}
+
+/* ---- a device as publisher ---- */
+
+static struct lab_sender *sender_of(struct lab_device *d, uint32_t ssrc)
+{
+	struct lab_sender *all[] = { &d->audio, &d->video, &d->screen };
+
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+		if (all[i]->ssrc == ssrc)
+			return all[i];
+	}
+	return NULL;
+}
+
+static const char *sender_mid(const struct lab_device *d, const struct lab_sender *s)
+{
+	enum track_kind kind = s == &d->audio ? TRACK_MICROPHONE : s == &d->video ? TRACK_CAMERA : TRACK_SCREEN;
+
+	for (unsigned i = 0; i < d->rec->mlines_len; i++) {
+		if (d->rec->mline[i].receives && d->rec->mline[i].track_kind == kind)
+			return d->rec->mline[i].mid;
+	}
+	return "?";
+}
+
+static size_t build_header(struct lab_device *d, struct lab_sender *s, uint8_t pt, bool marker, uint16_t seq,
+			   uint32_t ssrc, uint8_t *p)
+{
+	struct rtp_writer w;
+	uint8_t twcc[2], level = 0x80 | 30;
+
+	rtp_begin(&w, p, 1400, false);
+	if (!s->no_mid)
+		rtp_add(&w, LAB_EXT_MID, sender_mid(d, s), strlen(sender_mid(d, s)));
+	rtp_put16(twcc, d->twcc_seq++);
+	rtp_add(&w, LAB_EXT_TWCC, twcc, 2);
+	if (s == &d->audio)
+		rtp_add(&w, LAB_EXT_LEVEL, &level, 1);
+	assert_int_equal(rtp_end(&w, pt, marker, seq, s->timestamp, ssrc), 0);
+	return w.len;
+}
+
+size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p)
+{
+	uint16_t seq = s->seq++;
+	size_t len =
+		build_header(d, s, video ? LAB_PT_VP8 : LAB_PT_OPUS, !video || place == LAB_FRAME - 1, seq, s->ssrc, p);
+	uint8_t *q = p + len;
+
+	if (video) {
+		*q++ = (uint8_t)(0x80 | (place == 0 ? 0x10 : 0));
+		*q++ = 0xe0; /* picture id, TL0PICIDX, TID */
+		rtp_put16(q, 0x8000 | (s->picture_id & 0x7fff));
+		q += 2;
+		*q++ = s->tl0picidx;
+		*q++ = 0;
+		*q++ = key ? 0 : 1;
+	}
+	*q++ = (uint8_t)d->number;
+	rtp_put32(q, s->frame);
+	q += 4;
+	*q++ = (uint8_t)place;
+	memset(q, 0xaa, 200);
+	q += 200;
+	len = (size_t)(q - p);
+	s->sent[seq % LAB_SENT].seq = seq;
+	s->sent[seq % LAB_SENT].len = (uint16_t)len;
+	memcpy(s->sent[seq % LAB_SENT].data, p, len);
+	return len;
+}
+
+static void send_up(struct lab_device *d, const uint8_t *p, size_t len)
+{
+	if (lab_random() % 100 >= d->loss_up)
+		wire_put(d, true, false, p, len, 0);
+}
+
+static void send_frame(struct lab_device *d, struct lab_sender *s, bool video, int64_t interval_us)
+{
+	uint8_t p[1500];
+	bool key = video && s->keyframe_due;
+
+	s->keyframe_due = false;
+	s->keyframes += key;
+	s->frames++;
+	for (unsigned place = 0; place < (video ? LAB_FRAME : 1); place++)
+		send_up(d, p, lab_build(d, s, video, key, place, p));
+	s->frame++;
+	s->picture_id++;
+	s->tl0picidx++;
+	s->timestamp += (uint32_t)(interval_us * (video ? 90000 : 48000) / USEC_PER_SEC);
+	s->next_us += interval_us;
+}
+
+static void repeat(struct lab_device *d, struct lab_sender *s, uint16_t seq)
+{
+	uint8_t p[1500];
+	struct rtp rtp;
+
+	s->nacks++;
+	if (s->sent[seq % LAB_SENT].seq != seq || s->sent[seq % LAB_SENT].len == 0)
+		return;
+	const uint8_t *original = s->sent[seq % LAB_SENT].data;
+	assert_int_equal(rtp_parse(original, s->sent[seq % LAB_SENT].len, &rtp), 0);
+	uint32_t timestamp = s->timestamp;
+	s->timestamp = rtp.timestamp;
+	size_t len = build_header(d, s, LAB_PT_RTX, rtp.marker, s->rtx_seq++, s->rtx_ssrc, p);
+	s->timestamp = timestamp;
+	rtp_put16(p + len, seq);
+	memcpy(p + len + 2, original + rtp.payload_offset, rtp.payload_len);
+	s->rtx++;
+	send_up(d, p, len + 2 + rtp.payload_len);
+}
+
+static uint64_t device_ntp(const struct lab_device *d)
+{
+	uint64_t us = (uint64_t)(d->lab->now_us + d->ntp_skew_us);
+
+	return us / 1000000 << 32 | (us % 1000000 << 32) / 1000000;
+}
+
+static void send_reports(struct lab_device *d)
+{
+	struct lab_sender *all[] = { &d->audio, &d->video };
+	uint8_t p[1200];
+	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct lab_sender *s = all[i];
+		int64_t rate = i ? 90000 : 48000;
+		/* The next packet's timestamp belongs to next_us. */
+		struct rtcp_sender sr = { .ntp = device_ntp(d),
+					  .rtp = s->timestamp -
+						 (uint32_t)((s->next_us - d->lab->now_us) * rate / USEC_PER_SEC) };
+		if (s->on)
+			assert_int_equal(rtcp_add_sr(&out, s->ssrc, &sr, NULL, 0), 0);
+	}
+	if (out.len)
+		wire_put(d, true, true, p, out.len, 0);
+}
+
+/* ---- a device as receiver ---- */
+
+static struct lab_stream *stream_of(struct lab_device *d, uint32_t ssrc, bool *ret_is_rtx)
+{
+	for (unsigned i = 0; i < d->streams_len; i++) {
+		*ret_is_rtx = d->stream[i]->rtx_ssrc == ssrc;
+		if (d->stream[i]->ssrc == ssrc || *ret_is_rtx)
+			return d->stream[i];
+	}
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		const struct session_seat *seat = media_seat(&d->t, i);
+		if (!seat || (seat->ssrc != ssrc && seat->rtx_ssrc != ssrc))
+			continue;
+		assert_true(d->streams_len < LAB_STREAMS);
+		struct lab_stream *s = calloc(1, sizeof(*s));
+		assert_non_null(s);
+		d->stream[d->streams_len++] = s;
+		s->ssrc = seat->ssrc;
+		s->rtx_ssrc = seat->rtx_ssrc;
+		s->video = seat->media == MEDIA_VIDEO;
+		*ret_is_rtx = seat->rtx_ssrc == ssrc;
+		return s;
+	}
+	return NULL;
+}
+
+struct lab_stream *lab_stream(struct lab_device *d, unsigned mline)
+{
+	const struct session_seat *seat = media_seat(&d->t, mline);
+
+	for (unsigned i = 0; seat && i < d->streams_len; i++) {
+		if (d->stream[i]->ssrc == seat->ssrc)
+			return d->stream[i];
+	}
+	return NULL;
+}
+
+static void read_payload(struct lab_packet *packet, const uint8_t *p, bool video)
+{
+	if (video) {
+		packet->picture_id = rtp_get16(p + 2) & 0x7fff;
+		packet->tl0picidx = p[4];
+		packet->keyframe = (p[0] & 0x10) && p[6] == 0;
+		p += 7;
+	}
+	packet->device = p[0];
+	packet->frame = rtp_get32(p + 1);
+	packet->place = p[5];
+}
+
+static void receive(struct lab_device *d, const struct wire *w)
+{
+	bool is_rtx;
+	struct rtp rtp;
+
+	assert_int_equal(rtp_parse(w->data, w->len, &rtp), 0);
+	struct lab_stream *s = stream_of(d, rtp.ssrc, &is_rtx);
+	if (!s) /* its seat is gone meanwhile */
+		return;
+	const struct rtp_element *mid = rtp_find(&rtp, LAB_EXT_MID);
+	assert_non_null(mid);
+	assert_int_equal(rtp_find(&rtp, LAB_EXT_TWCC) != NULL, d->rec->mline[0].ext.twcc != 0);
+	uint64_t index = w->index;
+	const uint8_t *payload = w->data + rtp.payload_offset;
+	if (is_rtx) {
+		index = rtp_index_guess(s->highest, rtp_get16(payload));
+		payload += 2;
+		s->repaired++;
+		assert_int_equal(rtp.payload_type, LAB_PT_RTX);
+	} else {
+		assert_int_equal(rtp.payload_type, s->video ? LAB_PT_VP8 : LAB_PT_OPUS);
+	}
+	if (s->packets++ == 0)
+		s->first = s->highest = index;
+	if (index < s->first || index - s->first >= LAB_LOG)
+		return;
+	struct lab_packet *packet = &s->log[index - s->first];
+	struct lab_packet got = { .at_us = d->lab->now_us,
+				  .index = index,
+				  .timestamp = rtp.timestamp,
+				  .marker = rtp.marker,
+				  .is_rtx = is_rtx,
+				  .used = true };
+	read_payload(&got, payload, s->video);
+	if (packet->used) { /* again, by RTX: it must be the same */
+		s->duplicates++;
+		assert_int_equal(packet->frame, got.frame);
+		assert_int_equal(packet->picture_id, got.picture_id);
+		assert_int_equal(packet->timestamp, got.timestamp);
+		return;
+	}
+	*packet = got;
+	s->highest = MAX(s->highest, index);
+}
+
+static void ask_missing(struct lab_device *d, struct lab_stream *s)
+{
+	uint16_t seq[64];
+	size_t n = 0;
+	uint32_t now_ms = (uint32_t)(d->lab->now_us / 1000);
+	uint64_t from = s->highest - s->first > 200 ? s->highest - 200 : s->first;
+
+	for (uint64_t i = from; i < s->highest && n < 64; i++) {
+		uint32_t *asked = &s->nacked_at_ms[i - s->first];
+		if (s->log[i - s->first].used || now_ms - *asked < 30)
+			continue;
+		*asked = now_ms;
+		seq[n++] = (uint16_t)i;
+	}
+	uint8_t p[600];
+	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
+	if (n > 0 && rtcp_add_nack(&out, d->video.ssrc, s->ssrc, seq, n) == 0)
+		wire_put(d, true, true, p, out.len, 0);
+}
+
+static void send_receiver_report(struct lab_device *d)
+{
+	uint8_t p[1200];
+	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
+	struct rtcp_block block[LAB_STREAMS];
+
+	for (unsigned i = 0; i < d->streams_len; i++) {
+		struct lab_stream *s = d->stream[i];
+		block[i] = (struct rtcp_block){
+			.ssrc = s->ssrc,
+			.fraction_lost = (uint8_t)(d->loss_down * 256 / 100),
+			.highest = (uint32_t)s->highest,
+			.lsr = s->reports ? (uint32_t)(s->report.ntp >> 16) : 0,
+			.dlsr = (uint32_t)((d->lab->now_us - s->report_us) * 65536 / USEC_PER_SEC),
+		};
+	}
+	assert_int_equal(rtcp_add_rr(&out, d->video.ssrc, block, d->streams_len), 0);
+	wire_put(d, true, true, p, out.len, 0);
+}
+
+static void count_twcc(void *arg, uint16_t seq, bool received, int64_t at_us)
+{
+	struct lab_device *d = arg;
+
+	(void)seq;
+	(void)at_us;
+	if (received)
+		d->twcc_received++;
+	else
+		d->twcc_lost++;
+}
+
+static void on_feedback(struct lab_device *d, const struct rtcp_packet *packet)
+{
+	struct lab_sender *s = sender_of(d, rtcp_media_ssrc(packet));
+	struct rtcp_twcc twcc;
+	uint64_t bps;
+
+	if (packet->type == RTCP_RTPFB && packet->count == RTCP_RTPFB_TWCC) {
+		d->twcc_feedbacks++;
+		assert_int_equal(rtcp_read_twcc(packet, &twcc, count_twcc, d), 0);
+	} else if (packet->type == RTCP_RTPFB) {
+		assert_non_null(s);
+		for (size_t i = 0; i < rtcp_nack_pairs(packet); i++) {
+			uint16_t seq, bitmap;
+			rtcp_read_nack(packet, i, &seq, &bitmap);
+			repeat(d, s, seq);
+			for (unsigned bit = 0; bit < 16; bit++) {
+				if (bitmap & 1u << bit)
+					repeat(d, s, (uint16_t)(seq + bit + 1));
+			}
+		}
+	} else if (packet->count == RTCP_PSFB_PLI) {
+		assert_non_null(s);
+		s->plis++;
+		s->keyframe_due = true;
+	} else if (packet->count == RTCP_PSFB_FIR) {
+		d->video.firs++;
+		d->video.keyframe_due = true;
+	} else if (rtcp_read_remb(packet, &bps) == 0) {
+		d->rembs++;
+	}
+}
+
+static void receive_rtcp(struct lab_device *d, const struct wire *w)
+{
+	const uint8_t *data = w->data;
+	size_t len = w->len;
+	struct rtcp_packet packet;
+	bool is_rtx;
+
+	while (rtcp_next(&data, &len, &packet) == 0) {
+		if (packet.type == RTCP_SR) {
+			struct lab_stream *s = stream_of(d, rtcp_sender_ssrc(&packet), &is_rtx);
+			if (!s)
+				continue;
+			rtcp_read_sender(&packet, &s->report);
+			s->report_us = d->lab->now_us;
+			s->reports++;
+		} else if (packet.type == RTCP_RTPFB || packet.type == RTCP_PSFB) {
+			on_feedback(d, &packet);
+		}
+	}
+}
+
+/* ---- time ---- */
+
+static void device_run(struct lab_device *d)
+{
+	struct lab *lab = d->lab;
+	struct lab_sender *all[] = { &d->audio, &d->video, &d->screen };
+
+	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+		struct lab_sender *s = all[i];
+		if (!s->on) {
+			s->next_us = 0;
+			continue;
+		}
+		if (s->next_us == 0)
+			s->next_us = lab->now_us;
+		if (s->next_us <= lab->now_us)
+			send_frame(d, s, i > 0, i > 0 ? 33000 : 20000);
+	}
+	if (lab->now_us - d->report_us >= USEC_PER_SEC) {
+		d->report_us = lab->now_us;
+		send_reports(d);
+	}
+	if (lab->now_us - d->rr_us >= 300 * USEC_PER_MSEC && d->streams_len) {
+		d->rr_us = lab->now_us;
+		send_receiver_report(d);
+	}
+	for (unsigned i = 0; i < d->streams_len && !d->deaf; i++) {
+		if (d->stream[i]->video && lab->now_us / 1000 % 5 == 0)
+			ask_missing(d, d->stream[i]);
+	}
+}
+
+static void deliver(struct lab *lab)
+{
+	unsigned kept = 0, n = wires_len;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct wire w = wires[i];
+		if (w.at_us > lab->now_us) {
+			wires[kept++] = w;
+			continue;
+		}
+		if (!w.device->open)
+			continue;
+		if (w.up && w.rtcp)
+			lab_rtcp(w.device, w.data, w.len);
+		else if (w.up)
+			(void)lab_rtp(w.device, w.data, w.len);
+		else if (w.rtcp)
+			receive_rtcp(w.device, &w);
+		else
+			receive(w.device, &w);
+	}
+	/* What was sent meanwhile stands behind the n that were looked at. */
+	memmove(&wires[kept], &wires[n], (wires_len - n) * sizeof(wires[0]));
+	wires_len = kept + (wires_len - n);
+}
+
+static void drain_link(struct lab_mediad *m, unsigned from)
+{
+	struct link_msg msg;
+	_Alignas(8) uint8_t payload[LINK_PAYLOAD_MAX];
+
+	while (link_pop(&m->md.link_mediad[from], &msg, payload) == 0) {
+		assert_int_equal(msg_check(&msg, payload), 0);
+		media_on_peer_msg(m->md.media, from, &msg, payload);
+	}
+}
+
+void lab_turn(struct lab *lab)
+{
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned k = 0; k < lab->mediads; k++) {
+			struct lab_mediad *m = &lab->m[k];
+			for (unsigned from = 0; from < lab->mediads; from++) {
+				if (from != k)
+					drain_link(m, from);
+			}
+			while (media_drain_rings(m->md.media, 64, lab->now_us))
+				;
+			if (m->timer && m->timer->at_us <= lab->now_us) {
+				struct loop_timer *timer = m->timer;
+				m->timer = NULL;
+				timer->loop = NULL;
+				timer->cb(timer, lab->now_us, timer->arg);
+			}
+			media_flush(m->md.media, lab->now_us);
+		}
+	}
+}
+
+void lab_run(struct lab *lab, int64_t us)
+{
+	for (int64_t end = lab->now_us + us; lab->now_us < end; lab->now_us += USEC_PER_MSEC) {
+		for (unsigned i = 0; i < lab->devices_len; i++) {
+			if (lab->device[i].open && atomic_load(&lab->device[i].rec->state) == TRANSPORT_CONNECTED)
+				device_run(&lab->device[i]);
+		}
+		deliver(lab);
+		lab_turn(lab);
+	}
+}

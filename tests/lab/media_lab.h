@@ -1,0 +1,145 @@
+/* tests/lab/media_lab.h - whole calls inside one test: mediads on real rings, links and session tables, a clock
+ * that we move, devices that publish and receive, and a network that delays and loses.
+ *
+ * Stands in for mediad/egress.h, mediad_event() and lib/loop.h: nothing is encrypted, no socket is opened. Every
+ * packet that a mediad sends passes the checker: no (transport, SSRC, index) twice, the index fits the header,
+ * and the record's next index had been stored past it.
+ *
+ * A device's video payload: VP8 descriptor (15-bit picture id, TL0PICIDX), then key or delta, the device's number,
+ * the frame's number, the packet's place; so a receiver knows what it got. */
+#ifndef PARLEY_TESTS_LAB_MEDIA_LAB_H
+#define PARLEY_TESTS_LAB_MEDIA_LAB_H
+
+#include "mediad/call.h"
+#include "mediad/egress.h"
+#include "mediad/rtcp.h"
+#include "mediad/rtp.h"
+
+#define LAB_MEDIADS  2
+#define LAB_DEVICES  8
+#define LAB_STREAMS  16
+#define LAB_LOG	     16384 /* packets remembered per received stream */
+#define LAB_SENT     1024
+#define LAB_FRAME    3 /* packets of a video frame */
+#define LAB_PT_OPUS  111
+#define LAB_PT_VP8   96
+#define LAB_PT_RTX   97
+#define LAB_PT_H264  102
+#define LAB_PT_H264X 103
+
+enum {
+	LAB_EXT_MID = 4,
+	LAB_EXT_LEVEL = 1,
+	LAB_EXT_TWCC = 3,
+	LAB_EXT_RID = 10,
+	LAB_EXT_RRID = 11,
+	LAB_EXT_ROTATION = 13
+};
+
+/* One packet as it came out of a mediad. */
+struct lab_packet {
+	int64_t at_us;
+	uint64_t index;
+	uint32_t timestamp;
+	uint16_t picture_id;
+	uint8_t tl0picidx, device;
+	bool keyframe, marker, is_rtx, used;
+	uint32_t frame;
+	uint8_t place; /* in its frame */
+};
+
+/* What a device receives on one SSRC. */
+struct lab_stream {
+	uint32_t ssrc, rtx_ssrc;
+	bool video;
+	uint64_t first, highest, packets, repaired, duplicates;
+	struct lab_packet log[LAB_LOG]; /* by index − first */
+	uint32_t nacked_at_ms[LAB_LOG];
+	struct rtcp_sender report; /* the last sender report */
+	unsigned reports;
+	int64_t report_us;
+};
+
+struct lab_sender {
+	uint32_t ssrc, rtx_ssrc, timestamp;
+	uint16_t seq, rtx_seq;
+	uint16_t picture_id;
+	uint8_t tl0picidx;
+	uint32_t frame;
+	bool on, keyframe_due, no_mid;
+	unsigned plis, firs, nacks, frames, keyframes, rtx;
+	int64_t next_us;
+	struct {
+		uint16_t seq, len;
+		uint8_t data[1400];
+	} sent[LAB_SENT];
+};
+
+struct lab_device {
+	struct lab *lab;
+	unsigned number, mediad;
+	struct transport t;
+	struct session_transport *rec;
+	bool open;
+	struct lab_sender audio, video, screen;
+	uint16_t twcc_seq;
+	unsigned twcc_feedbacks, twcc_received, twcc_lost, rembs;
+	int64_t ntp_skew_us, report_us, rr_us;
+	struct lab_stream *stream[LAB_STREAMS];
+	unsigned streams_len;
+	/* loss in percent of RTP, both ways */
+	unsigned loss_up, loss_down;
+	bool deaf;		/* no NACKs from this device */
+	struct msg_seats seats; /* the last list (its first part) */
+	unsigned seats_told;
+};
+
+struct lab_mediad {
+	struct mediad md;
+	int table_fd, ring_fd;
+	int64_t timer_us;
+	struct loop_timer *timer;
+	bool restarted;
+};
+
+struct lab {
+	int64_t now_us;
+	unsigned mediads;
+	struct lab_mediad m[LAB_MEDIADS];
+	struct lab_device device[LAB_DEVICES];
+	unsigned devices_len;
+	int64_t delay_us;
+	uint32_t random;
+	bool events_full; /* no worker takes events */
+	bool refuse_rtp;  /* egress_rtp says -ENOTCONN */
+	uint64_t rtp_out, rtcp_out;
+};
+
+struct lab *lab_new(unsigned mediads);
+struct lab *lab_free(struct lab *lab);
+
+/* A device of that person in that call, on that mediad. video_slots beyond the first sendrecv one are recvonly. */
+struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, uint8_t member, unsigned slots);
+/* Fills an m-line as the worker would. */
+struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, bool receives, bool sends,
+				enum track_kind kind);
+/* The offer, and the connection. */
+int lab_offer(struct lab_device *d);
+void lab_connect(struct lab_device *d);
+void lab_close(struct lab_device *d);
+
+/* Hands a packet to the device's mediad now. */
+bool lab_rtp(struct lab_device *d, const uint8_t *data, size_t len);
+void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len);
+/* A packet of that sender, as it stands; *ret_len bytes. */
+size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p);
+/* Time goes by in steps of 1 ms: devices send, the network delivers, mediads turn. */
+void lab_run(struct lab *lab, int64_t us);
+void lab_turn(struct lab *lab);
+/* The stream that a device receives on an m-line; NULL: nothing came. */
+struct lab_stream *lab_stream(struct lab_device *d, unsigned mline);
+/* The transport's record and media peer are gone and everything with them. */
+struct media_peer *lab_peer(struct lab_device *d);
+struct stats_mediad *lab_counters(struct lab *lab, unsigned mediad);
+
+#endif

@@ -1,0 +1,209 @@
+/* links: mediad */
+#include "mediad/codec.h"
+
+#include "tests/support/cm.h"
+
+#include <string.h>
+
+#define PARSE(codec, info, ...)                                      \
+	do {                                                         \
+		const uint8_t bytes_[] = { __VA_ARGS__ };            \
+		codec_parse(codec, bytes_, sizeof(bytes_), &(info)); \
+	} while (0)
+
+static void vp8(void **state)
+{
+	struct codec_info i;
+
+	(void)state;
+	PARSE(CODEC_VP8, i, 0x90, 0xe0, 0x92, 0x34, 0x56, 0x40, 0x10, 0);
+	assert_true(i.keyframe && i.frame_start && !i.discardable);
+	assert_int_equal(i.picture_id_bits, 15);
+	assert_int_equal(i.picture_id, 0x1234);
+	assert_true(i.has_tl0picidx);
+	assert_int_equal(i.tl0picidx, 0x56);
+	assert_int_equal(i.temporal, 1);
+	assert_int_equal(i.descriptor_len, 6);
+	PARSE(CODEC_VP8, i, 0x90, 0x80, 0x12, 0x11); /* 7 bits; P bit: a delta frame */
+	assert_int_equal(i.picture_id_bits, 7);
+	assert_false(i.keyframe);
+	assert_true(i.frame_start);
+	PARSE(CODEC_VP8, i, 0x80, 0x80, 0x12, 0x10); /* not the first packet */
+	assert_false(i.keyframe || i.frame_start);
+	PARSE(CODEC_VP8, i, 0x11, 0x10); /* second partition */
+	assert_false(i.keyframe || i.frame_start);
+	PARSE(CODEC_VP8, i, 0x30, 0x10); /* no extension, nobody refers to it */
+	assert_true(i.keyframe && i.discardable);
+	PARSE(CODEC_VP8, i, 0x90, 0xf0, 0x92, 0x34, 0x56); /* cut */
+	assert_false(i.keyframe);
+	assert_int_equal(i.picture_id_bits, 0);
+}
+
+static void vp8_rewriting(void **state)
+{
+	uint8_t long_id[] = { 0x90, 0xe0, 0x92, 0x34, 0x56, 0x40, 0x10, 1, 2 }, short_id[] = { 0x90, 0x80, 0x12, 0x10 };
+	uint8_t none[] = { 0x10, 0x10, 7 }, vp9[] = { 0xa8, 0x92, 0x34, 0x00, 0x07, 1 };
+	const uint8_t none_before[] = { 0x10, 0x10, 7 };
+	struct codec_info i;
+
+	(void)state;
+	codec_rewrite(CODEC_VP8, long_id, sizeof(long_id), 0x7fff, 0xfe);
+	codec_parse(CODEC_VP8, long_id, sizeof(long_id), &i);
+	assert_int_equal(i.picture_id, 0x7fff);
+	assert_int_equal(i.tl0picidx, 0xfe);
+	assert_int_equal(i.temporal, 1);
+	assert_true(i.keyframe);
+	assert_memory_equal(long_id + 5, ((uint8_t[]){ 0x40, 0x10, 1, 2 }), 4);
+	codec_rewrite(CODEC_VP8, short_id, sizeof(short_id), 0x1ff, 3);
+	codec_parse(CODEC_VP8, short_id, sizeof(short_id), &i);
+	assert_int_equal(i.picture_id, 0x7f);
+	assert_int_equal(i.picture_id_bits, 7);
+	codec_rewrite(CODEC_VP8, none, sizeof(none), 5, 5);
+	assert_memory_equal(none, none_before, sizeof(none));
+	codec_rewrite(CODEC_VP9, vp9, sizeof(vp9), 0x0102, 0x55);
+	codec_parse(CODEC_VP9, vp9, sizeof(vp9), &i);
+	assert_int_equal(i.picture_id, 0x0102);
+	assert_int_equal(i.tl0picidx, 0x55);
+}
+
+static void vp9(void **state)
+{
+	struct codec_info i;
+
+	(void)state;
+	PARSE(CODEC_VP9, i, 0x88, 0x92, 0x34, 1); /* I, B; not inter */
+	assert_true(i.keyframe && i.frame_start);
+	assert_int_equal(i.picture_id, 0x1234);
+	PARSE(CODEC_VP9, i, 0xc8, 0x92, 0x34, 1); /* P */
+	assert_false(i.keyframe);
+	PARSE(CODEC_VP9, i, 0xa8, 0x12, 0x62, 0x07, 1); /* layers: tid 3, sid 1 */
+	assert_false(i.keyframe);
+	assert_int_equal(i.temporal, 3);
+	assert_int_equal(i.tl0picidx, 7);
+	/* Scalability structure: one layer with a size, one picture that refers to one. */
+	PARSE(CODEC_VP9, i, 0x8a, 0x12, 0x18, 1, 2, 3, 4, 1, 0x04, 9, 1);
+	assert_true(i.keyframe);
+	assert_int_equal(i.descriptor_len, 10);
+	PARSE(CODEC_VP9, i, 0x8a, 0x12, 0xf8, 1, 2); /* cut */
+	assert_false(i.keyframe);
+	PARSE(CODEC_VP9, i, 0xd8, 0x12, 0x03, 0x02, 1); /* flexible, two references */
+	assert_int_equal(i.descriptor_len, 4);
+	PARSE(CODEC_VP9, i, 0xd8, 0x12, 0x03);
+	assert_int_equal(i.descriptor_len, 0);
+}
+
+static void h264(void **state)
+{
+	struct codec_info i;
+
+	(void)state;
+	PARSE(CODEC_H264, i, 0x67, 0x42);
+	assert_true(i.keyframe);
+	PARSE(CODEC_H264, i, 0x65, 0x88);
+	assert_true(i.keyframe);
+	PARSE(CODEC_H264, i, 0x41, 0x9a);
+	assert_false(i.keyframe || i.discardable);
+	PARSE(CODEC_H264, i, 0x01, 0x9a);
+	assert_true(i.discardable);
+	PARSE(CODEC_H264, i, 0x78, 0, 2, 0x09, 0x10, 0, 2, 0x67, 0x42); /* STAP-A: delimiter, SPS */
+	assert_true(i.keyframe);
+	PARSE(CODEC_H264, i, 0x78, 0, 9, 0x09, 0x10, 0, 2, 0x67, 0x42); /* a length over the end */
+	assert_false(i.keyframe);
+	PARSE(CODEC_H264, i, 0x7c, 0x85, 1); /* FU-A, first fragment of an IDR */
+	assert_true(i.keyframe && i.frame_start);
+	PARSE(CODEC_H264, i, 0x7c, 0x45, 1);
+	assert_false(i.keyframe || i.frame_start);
+}
+
+static void av1(void **state)
+{
+	const uint8_t with[] = { 0x80, 0, 1, 0x80 }, without[] = { 0x80, 0, 1 }, later[] = { 0x00, 0, 1, 0x80 };
+	struct codec_info i;
+
+	(void)state;
+	PARSE(CODEC_AV1, i, 0x18, 0x30, 1); /* N */
+	assert_true(i.keyframe);
+	PARSE(CODEC_AV1, i, 0x10, 0x0a, 1); /* W = 1, sequence header */
+	assert_true(i.keyframe);
+	PARSE(CODEC_AV1, i, 0x20, 0x02, 0x0a, 1, 0x30); /* W = 2, length first */
+	assert_true(i.keyframe);
+	PARSE(CODEC_AV1, i, 0x10, 0x30, 1); /* a frame */
+	assert_false(i.keyframe);
+	assert_true(i.frame_start);
+	PARSE(CODEC_AV1, i, 0x98, 0x0a, 1); /* Z: goes on from the packet before */
+	assert_false(i.keyframe || i.frame_start);
+	PARSE(CODEC_AV1, i, 0x00, 0xff, 0xff);
+	assert_false(i.keyframe);
+	assert_true(codec_descriptor_is_key(with, sizeof(with)));
+	assert_false(codec_descriptor_is_key(without, sizeof(without)));
+	assert_false(codec_descriptor_is_key(later, sizeof(later)));
+}
+
+static void short_payloads_are_harmless(void **state)
+{
+	uint8_t p[24];
+	struct codec_info i;
+
+	(void)state;
+	for (unsigned byte = 0; byte < 256; byte++) {
+		memset(p, (int)byte, sizeof(p));
+		for (size_t len = 0; len <= sizeof(p); len++) {
+			for (enum codec codec = CODEC_NONE; codec < CODEC_COUNT; codec++) {
+				uint8_t *exact = p + sizeof(p) - len;
+				codec_parse(codec, exact, len, &i);
+				assert_true(i.descriptor_len <= len);
+				codec_rewrite(codec, exact, len, 1, 2);
+				memset(p, (int)byte, sizeof(p));
+			}
+		}
+	}
+}
+
+static void matching(void **state)
+{
+	struct session_mline m = { .codecs_len = 4 };
+	struct session_codec from = { .codec = CODEC_VP8, .pt = 50, .clock_rate = 90000 };
+	bool is_rtx;
+
+	(void)state;
+	m.codec[0] = (struct session_codec){ .codec = CODEC_VP8, .pt = 96, .rtx_pt = 97, .clock_rate = 90000 };
+	m.codec[1] = (struct session_codec){ .codec = CODEC_VP9, .pt = 98, .clock_rate = 90000, .profile = 2 };
+	m.codec[2] = (struct session_codec){
+		.codec = CODEC_H264, .pt = 100, .clock_rate = 90000, .profile = 0x4d001f, .packetization_mode = 1
+	};
+	m.codec[3] = (struct session_codec){
+		.codec = CODEC_H264, .pt = 102, .clock_rate = 90000, .profile = 0x42e01f, .packetization_mode = 1
+	};
+	assert_int_equal(codec_match(&m, &from)->pt, 96);
+	from.codec = CODEC_VP9;
+	assert_null(codec_match(&m, &from));
+	from.profile = 2;
+	assert_int_equal(codec_match(&m, &from)->pt, 98);
+	from = (struct session_codec){
+		.codec = CODEC_H264, .clock_rate = 90000, .profile = 0x42e01f, .packetization_mode = 1
+	};
+	assert_int_equal(codec_match(&m, &from)->pt, 102);
+	from.profile = 0x42c00d; /* constrained baseline of another level: any decoder here */
+	assert_int_equal(codec_match(&m, &from)->pt, 100);
+	from.profile = 0x640c1f;
+	assert_null(codec_match(&m, &from));
+	from.profile = 0x4d0032;
+	assert_int_equal(codec_match(&m, &from)->pt, 100);
+	assert_int_equal(codec_find(&m, 97, &is_rtx)->pt, 96);
+	assert_true(is_rtx);
+	assert_int_equal(codec_find(&m, 98, &is_rtx)->pt, 98);
+	assert_false(is_rtx);
+	assert_null(codec_find(&m, 0, &is_rtx));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(vp8),	    cmocka_unit_test(vp8_rewriting),
+		cmocka_unit_test(vp9),	    cmocka_unit_test(h264),
+		cmocka_unit_test(av1),	    cmocka_unit_test(short_payloads_are_harmless),
+		cmocka_unit_test(matching),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
