@@ -29,6 +29,7 @@ struct transports; /* transport.h */
 struct media;	   /* media.h */
 struct egress;	   /* egress.h */
 struct udp;	   /* udp.h: sockets and receive batches */
+struct control;	   /* control.h: messages from workers */
 
 struct mediad {
 	unsigned index;
@@ -49,7 +50,21 @@ struct mediad {
 	struct transports *transports;
 	struct media *media;
 	struct udp *udp;
+	struct control *control;
+	struct loop_fd bell;
+	struct loop_timer heartbeat;
+	bool asleep;				/* our links say that we may be in epoll_wait */
+	uint32_t peer_epoch[SHM_PROCESSES_MAX]; /* incarnation of mediad k that we talk to; 0 = not seen yet */
+	uint64_t cpu_base_us;			/* CPU time of our predecessors */
+	uint64_t full_seen, nonsense_seen;	/* of all links, as far as counted in stats */
 };
+
+/* Everything main.c needs. index, workers, mediads, epoch and fds are set; takes descriptors by their names
+ * (shm/layout.h), maps, starts all parts, reports what a predecessor lost, and says READY. Logs what is wrong. */
+int mediad_open(struct mediad *md);
+void mediad_close(struct mediad *md);
+/* Clears the sleeping flags after epoll_wait, so that peers do not ring while we work anyway. */
+void mediad_awake(struct mediad *md);
 
 /* To the worker that made the transport, or to any that is ready when it is not: events, corr 0.
  * -EAGAIN when no worker can take it (counted; the reconciler heals). */

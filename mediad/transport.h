@@ -1,8 +1,10 @@
 /* mediad/transport.h - one participant device's transport: ICE-lite, DTLS-SRTP, and who it belongs to.
  *
  *   NEW ──first authenticated check──▶ HANDSHAKE ──keys + first authenticated SRTP/SRTCP──▶ CONNECTED
+ *                                      HANDSHAKE ──keys + 1 s (a peer that only listens)──▶ CONNECTED
  *   CONNECTED ◀──check again── DISCONNECTED ◀──no check for 15 s── CONNECTED
- *   any ──close, no check for 30 s after NEW, fingerprint mismatch, 45 s DISCONNECTED──▶ FREE
+ *   any ──close, close_notify, no check for 30 s after NEW, 30 s HANDSHAKE, fingerprint mismatch,
+ *         45 s DISCONNECTED──▶ FREE
  *
  * Lives in:  the mediad's heap; rec is its record in the session table and holds everything that must
  *            outlive this process.
@@ -31,6 +33,8 @@ struct transport {
 	struct media_peer *media;
 	struct loop_timer timer; /* handshake retransmission, consent */
 	uint64_t corr;		 /* of the offer that made it */
+	int64_t state_us;	 /* since when it is in its state */
+	int64_t keyed_us;	 /* when the keys came; 0 = not yet */
 };
 
 struct transports;
@@ -38,8 +42,11 @@ struct transports;
 int transports_start(struct mediad *md, struct transports **ret_transports);
 struct transports *transports_stop(struct transports *transports);
 
-/* A new record from an offer; local ufrag and password are made. The caller then fills the m-lines and calls
- * media_on_offer(). -ENOSPC. */
+/* SHA-256 of the DTLS certificate, for answers: 32 bytes. */
+const uint8_t *transports_fingerprint(const struct transports *transports);
+
+/* A new record from an offer (identity, remote credentials, fingerprint, m-lines; the rest is ignored); local
+ * ufrag and password are made. The caller then calls media_on_offer(). -ENOSPC, -ENOMEM. */
 int transport_new(struct mediad *md, const struct session_transport *offer_fields, struct transport **ret_t);
 /* New remote and local credentials: ICE restart. The old ones stay valid until the first check with the new. */
 int transport_ice_restart(struct transport *t, const char *ufrag, const char *pwd);
@@ -52,7 +59,9 @@ bool transport_is_sending(const struct transport *t); /* keys, an address, not D
 
 /* A received datagram of any kind, in ring slot `slot` (len bytes at its packet), from peer over socket
  * `socket`. Demultiplexes by RFC 7983, finds the transport (address, else ufrag), decrypts in place.
- * Returns true when the slot was published (RTP that the media side kept); false: give it back. */
+ * Returns true when the slot was published (RTP that the media side kept); false: give it back.
+ * Before media_on_rtp() the slot's head has arrival_us, ssrc, len and index (ROC << 16 | sequence number, as
+ * authenticated); the media side fills the rest. */
 bool transport_on_datagram(struct mediad *md, unsigned socket, const struct sockaddr *peer, socklen_t peer_len,
 			   uint32_t slot, size_t len, int64_t now_us);
 

@@ -224,6 +224,22 @@ struct session_transport *session_transport_find(const struct session_table *tab
 struct session_track *session_track_find(const struct session_table *table, uint64_t handle);
 struct session_seat *session_seat_find(const struct session_table *table, uint64_t handle);
 
+/* Where a walk over all records ends: at and above it none was ever used, and looking would cost memory. */
+static inline uint32_t session_transports_top(const struct session_table *table)
+{
+	return MIN(table->shm->transports_top, table->max_transports);
+}
+
+static inline uint32_t session_tracks_top(const struct session_table *table)
+{
+	return MIN(table->shm->tracks_top, table->max_tracks);
+}
+
+static inline uint32_t session_seats_top(const struct session_table *table)
+{
+	return MIN(table->shm->seats_top, table->max_seats);
+}
+
 static inline uint32_t session_handle_index(uint64_t handle)
 {
 	return (uint32_t)handle - 1;

@@ -145,12 +145,14 @@ void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *m
 	(void)k;
 	(void)msg;
 	(void)payload;
+	media_echo.peer_msgs++;
 }
 
 void media_on_peer_restart(struct media *media, unsigned k)
 {
 	(void)media;
 	(void)k;
+	media_echo.peer_restarts++;
 }
 
 bool media_drain_rings(struct media *media, unsigned budget, int64_t now_us)

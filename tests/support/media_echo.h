@@ -10,7 +10,7 @@
 #define MEDIA_ECHO_FIRST_INDEX 65500
 
 struct media_echo {
-	unsigned offers, connected, suspended, resumed, closed, rtp, rtcp;
+	unsigned offers, connected, suspended, resumed, closed, rtp, rtcp, peer_msgs, peer_restarts;
 	uint64_t last_index; /* of the slot's head, as the transport side set it */
 	bool publish;	     /* keep the slots */
 	bool refuse;	     /* media_on_offer() says -ENOSPC */

@@ -66,11 +66,17 @@ int one_mediad_init(struct one_mediad *one)
 	if (err == 0)
 		err = session_create("table", TRANSPORTS, &one->table_fd);
 	if (err == 0)
-		err = ring_create("ring", RING_SLOTS_MIN, 1, &one->ring_fd);
+		err = ring_create("ring", RING_SLOTS_MIN, 2, &one->ring_fd);
 	if (err == 0)
 		err = link_create("to worker", LINK_SLOTS_DEFAULT, &one->out_fd);
 	if (err == 0)
 		err = link_create("to mediad", LINK_SLOTS_DEFAULT, &one->in_fd);
+	if (err == 0)
+		err = ring_create("ring of mediad 1", RING_SLOTS_MIN, 2, &one->peer_ring_fd);
+	if (err == 0)
+		err = link_create("to mediad 1", LINK_SLOTS_DEFAULT, &one->peer_out_fd);
+	if (err == 0)
+		err = link_create("from mediad 1", LINK_SLOTS_DEFAULT, &one->peer_in_fd);
 	if (err == 0)
 		err = shm_blob_create("conf", settings, sizeof(settings) - 1, &one->conf_fd);
 	if (err == 0)
@@ -81,9 +87,12 @@ int one_mediad_init(struct one_mediad *one)
 		return err;
 	one->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	one->worker_bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	one->peer_bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = stats_attach(&one->stats, one->stats_fd);
 	if (err == 0)
 		err = link_attach(&one->link, one->in_fd, one->out_fd, one->bell_fd, 1);
+	if (err == 0)
+		err = link_attach(&one->peer, one->peer_in_fd, one->peer_out_fd, one->bell_fd, 1);
 	if (err < 0)
 		return err;
 	stat_set(&one->stats.shm->worker[0].process.epoch, 1);
@@ -93,10 +102,12 @@ int one_mediad_init(struct one_mediad *one)
 
 void one_mediad_fini(struct one_mediad *one)
 {
-	const int fds[] = { one->stats_fd, one->table_fd,	one->ring_fd, one->out_fd,	 one->in_fd,
-			    one->bell_fd,  one->worker_bell_fd, one->conf_fd, one->advertise_fd, one->dtls_fd };
+	const int fds[] = { one->stats_fd,    one->table_fd,	   one->ring_fd,      one->out_fd,	 one->in_fd,
+			    one->bell_fd,     one->worker_bell_fd, one->conf_fd,      one->advertise_fd, one->dtls_fd,
+			    one->peer_out_fd, one->peer_in_fd,	   one->peer_ring_fd, one->peer_bell_fd };
 
 	link_detach(&one->link);
+	link_detach(&one->peer);
 	shm_detach(&one->stats.map);
 	for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
@@ -110,10 +121,20 @@ static int add_fds(struct one_mediad *one, struct fdset *set)
 		const char *name;
 		int fd;
 	} fds[] = {
-		{ "conf", one->conf_fd },	 { "stats", one->stats_fd },	{ "table", one->table_fd },
-		{ "ring.own", one->ring_fd },	 { "bell", one->bell_fd },	{ "bell.w.0", one->worker_bell_fd },
-		{ "link.out.w.0", one->out_fd }, { "link.in.w.0", one->in_fd }, { "advertise", one->advertise_fd },
+		{ "conf", one->conf_fd },
+		{ "stats", one->stats_fd },
+		{ "table", one->table_fd },
+		{ "ring.own", one->ring_fd },
+		{ "bell", one->bell_fd },
+		{ "bell.w.0", one->worker_bell_fd },
+		{ "link.out.w.0", one->out_fd },
+		{ "link.in.w.0", one->in_fd },
+		{ "advertise", one->advertise_fd },
 		{ "dtls", one->dtls_fd },
+		{ "link.out.m.1", one->peer_out_fd },
+		{ "link.in.m.1", one->peer_in_fd },
+		{ "ring.1", one->peer_ring_fd },
+		{ "bell.m.1", one->peer_bell_fd },
 	};
 	int err = 0;
 
@@ -132,7 +153,8 @@ int one_mediad_open(struct one_mediad *one)
 		return err;
 	for (size_t i = 0; i < one->md.fds.len; i++)
 		one->md.fds.entry[i].fd = dup(one->md.fds.entry[i].fd);
-	one->md.workers = one->md.mediads = 1;
+	one->md.workers = 1;
+	one->md.mediads = 2;
 	one->md.epoch = ++one->epoch;
 	stat_set(&one->stats.shm->mediad[0].process.epoch, one->epoch);
 	err = mediad_open(&one->md);
@@ -167,7 +189,7 @@ int one_mediad_spawn(struct one_mediad *one, const char *program)
 	one->pid = fork();
 	if (one->pid == 0) {
 		char *fds = fdset_exec_prepare(&set);
-		char workers[] = "PARLEY_WORKERS=1", mediads[] = "PARLEY_MEDIADS=1";
+		char workers[] = "PARLEY_WORKERS=1", mediads[] = "PARLEY_MEDIADS=2";
 		char *env[] = { fds, epoch, workers, mediads, NULL };
 		execle(program, "parley-mediad", "0", (char *)NULL, env);
 		_exit(127);
@@ -246,6 +268,7 @@ static void turn(struct one_mediad *one, uint64_t corr, struct one_answer *ret)
 {
 	stats_heartbeat(&one->stats.shm->worker[0].process, PROCESS_READY, clock_now_us());
 	link_flush(&one->link);
+	link_flush(&one->peer);
 	loop_turn(one->loop, 2 * USEC_PER_MSEC);
 	read_link(one, corr, ret);
 }

@@ -1,4 +1,5 @@
-/* tests/support/one_mediad.h - a mediad with everything the master would give it; the test plays its one worker.
+/* tests/support/one_mediad.h - a mediad with everything the master would give it; the test plays its one worker,
+ * and mediad 1 where it wants to (peer).
  *
  * In this process (one_mediad_open: mediad_open() on our own loop, so a test sees inside), or as the real program
  * (one_mediad_spawn). Sockets are on loopback, any port: udp.0 IPv4, udp.1 IPv6 where there is any. */
@@ -25,7 +26,9 @@ struct one_mediad {
 	struct loop *loop;
 	struct stats_map stats;
 	struct link link; /* the worker's end */
+	struct link peer; /* mediad 1's end */
 	int stats_fd, table_fd, ring_fd, out_fd, in_fd, bell_fd, worker_bell_fd, conf_fd, advertise_fd, dtls_fd;
+	int peer_out_fd, peer_in_fd, peer_ring_fd, peer_bell_fd;
 	int udp_fd[2];
 	unsigned sockets_len;
 	struct sockaddr_storage address[2];

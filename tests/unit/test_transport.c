@@ -912,6 +912,45 @@ static void test_media_lost(void **state)
 	client_close(&c);
 }
 
+static void peer_says(uint32_t epoch)
+{
+	struct msg_call call = { .call = id_random() };
+
+	one.peer.epoch = epoch;
+	assert_int_equal(link_push(&one.peer, MSG_CALL_HERE, 0, &call, sizeof(call)), 0);
+	one_mediad_run(&one, 10000);
+}
+
+static void test_other_mediad_restarts(void **state)
+{
+	stat_t *epoch = &one.stats.shm->mediad[1].process.epoch;
+
+	(void)state;
+	/* Its first incarnation is no restart, by whichever way we learn of it. */
+	stat_set(epoch, 1);
+	one_mediad_run(&one, 300000);
+	peer_says(1);
+	assert_int_equal(media_echo.peer_restarts, 0);
+	assert_int_equal(media_echo.peer_msgs, 1);
+	/* By its messages; what the dead one left is not acted upon any more. */
+	peer_says(2);
+	assert_int_equal(media_echo.peer_restarts, 1);
+	assert_int_equal(media_echo.peer_msgs, 2);
+	peer_says(1);
+	assert_int_equal(media_echo.peer_msgs, 2);
+	/* By the stats. */
+	stat_set(epoch, 3);
+	one_mediad_run(&one, 300000);
+	assert_int_equal(media_echo.peer_restarts, 2);
+	/* What is not for us is counted. */
+	uint64_t nonsense = count(&COUNTERS->link_nonsense);
+	assert_int_equal(link_push(&one.peer, MSG_LIST, 0, NULL, 0), 0);
+	assert_int_equal(link_push(&one.link, MSG_CALL_GONE, 0, NULL, 0), 0);
+	assert_int_equal(link_push(&one.link, 9999, 0, NULL, 0), 0);
+	one_mediad_run(&one, 10000);
+	assert_int_equal(count(&COUNTERS->link_nonsense), nonsense + 3);
+}
+
 #define TRANSPORT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -942,6 +981,7 @@ int main(void)
 		TRANSPORT_TEST(test_refused_offers),
 		TRANSPORT_TEST(test_table_full),
 		TRANSPORT_TEST(test_media_lost),
+		TRANSPORT_TEST(test_other_mediad_restarts),
 	};
 
 	return cmocka_run_group_tests_name("transport", tests, NULL, NULL);

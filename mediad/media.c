@@ -1,0 +1,523 @@
+#include "mediad/media.h"
+
+#include "mediad/call.h"
+#include "mediad/codec.h"
+#include "mediad/relay.h"
+#include "mediad/report.h"
+
+#include <stdlib.h>
+
+#define NTP_EPOCH_US   (INT64_C(2208988800) * USEC_PER_SEC) /* 1900 to 1970 */
+#define SEATS_RETRY_US (100 * USEC_PER_MSEC)
+#define SOURCE_MASK    (PEER_SOURCES - 1)
+
+_Static_assert(PEER_SOURCES >= SESSION_MLINES_MAX * SESSION_LAYERS_MAX * 2 + 1, "never full");
+
+int media_start(struct mediad *md, struct media **ret_media)
+{
+	struct media *media = calloc(1, sizeof(*media));
+
+	if (!media)
+		return -ENOMEM;
+	media->md = md;
+	media->ntp_offset_us = clock_realtime_us() - clock_now_us() + NTP_EPOCH_US;
+	media->timer_at_us = MEDIA_NEVER_DUE;
+	media->peer = calloc(md->table.max_transports, sizeof(media->peer[0]));
+	media->due_us = calloc(md->table.max_transports, sizeof(media->due_us[0]));
+	media->local = calloc(md->table.max_tracks, sizeof(struct track *));
+	if (!media->peer || !media->due_us || !media->local || relay_start(media, &media->relay) < 0) {
+		media_stop(media);
+		return -ENOMEM;
+	}
+	*ret_media = media;
+	return 0;
+}
+
+struct media *media_stop(struct media *media)
+{
+	if (!media)
+		return NULL;
+	media->stopping = true;
+	loop_timer_stop(&media->timer);
+	while (media->peers_len > 0)
+		media_on_closed(media->peer[0]->t);
+	media->relay = relay_stop(media->relay);
+	for (unsigned i = 0; i < CALL_BUCKETS; i++) {
+		while (media->bucket[i]) {
+			media->bucket[i]->gone_due = 0;
+			call_free_if_done(media->bucket[i]);
+		}
+	}
+	for (unsigned k = 0; k < SHM_PROCESSES_MAX; k++)
+		free(media->remote[k]);
+	free(media->local);
+	free(media->peer);
+	free(media->due_us);
+	free(media);
+	return NULL;
+}
+
+/* ---- sources: which SSRC is what ---- */
+
+static struct peer_source *source_place(struct media_peer *peer, uint32_t ssrc)
+{
+	uint32_t i = (ssrc * UINT32_C(0x9e3779b1)) >> 16;
+
+	while (peer->source[i & SOURCE_MASK].used && peer->source[i & SOURCE_MASK].ssrc != ssrc)
+		i++;
+	return &peer->source[i & SOURCE_MASK];
+}
+
+const struct peer_source *peer_find_source(const struct media_peer *peer, uint32_t ssrc)
+{
+	const struct peer_source *source = source_place((struct media_peer *)peer, ssrc);
+
+	return source->used ? source : NULL;
+}
+
+static void source_add(struct media_peer *peer, uint32_t ssrc, unsigned mline, unsigned layer, bool is_rtx)
+{
+	struct peer_source *source = source_place(peer, ssrc);
+
+	if (ssrc == 0 || source->used) /* the first m-line that claims it has it */
+		return;
+	*source = (struct peer_source){
+		.ssrc = ssrc, .used = 1, .mline = (uint8_t)mline, .layer = (uint8_t)layer, .is_rtx = is_rtx
+	};
+}
+
+static void sources_rebuild(struct media_peer *peer)
+{
+	memset(peer->source, 0, sizeof(peer->source));
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		const struct track *track = peer->track[i];
+		for (unsigned k = 0; track && k < track->layers_len; k++) {
+			source_add(peer, track->layer[k]->ssrc, i, k, false);
+			source_add(peer, track->layer[k]->rtx_ssrc, i, k, true);
+		}
+	}
+}
+
+static bool text_is(const struct rtp_element *e, const char *text)
+{
+	size_t len = strlen(text);
+
+	return e && len > 0 && e->len == len && memcmp(e->data, text, len) == 0;
+}
+
+/* The only m-line that sends with this payload type, or none. */
+static unsigned mline_of_payload_type(const struct media_peer *peer, uint8_t payload_type)
+{
+	unsigned found = SESSION_MLINES_MAX;
+	bool is_rtx;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (!peer->track[i] || !codec_find(&peer->t->rec->mline[i], payload_type, &is_rtx))
+			continue;
+		if (found != SESSION_MLINES_MAX)
+			return SESSION_MLINES_MAX;
+		found = i;
+	}
+	return found;
+}
+
+static unsigned mline_of_packet(const struct media_peer *peer, const struct rtp *rtp)
+{
+	const struct rtp_element *mid = rtp_find(rtp, peer->ext_mid);
+
+	if (!mid)
+		return mline_of_payload_type(peer, rtp->payload_type);
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (peer->track[i] && text_is(mid, peer->t->rec->mline[i].mid))
+			return i;
+	}
+	return SESSION_MLINES_MAX;
+}
+
+static int layer_of_packet(const struct media_peer *peer, const struct session_mline *m, const struct rtp *rtp,
+			   bool is_rtx)
+{
+	const struct rtp_element *rid = rtp_find(rtp, is_rtx ? peer->ext_repaired_rid : peer->ext_rid);
+
+	if (m->layers_len <= 1)
+		return 0;
+	for (int k = 0; k < MIN(m->layers_len, SESSION_LAYERS_MAX); k++) {
+		if (text_is(rid, m->layer[k].rid))
+			return k;
+	}
+	return -1;
+}
+
+/* An SSRC that nobody announced: what its header extensions or payload type say. */
+static const struct peer_source *source_learn(struct media_peer *peer, const struct rtp *rtp, int64_t now_us)
+{
+	bool is_rtx;
+
+	if (now_us - peer->learnt_us > USEC_PER_SEC) {
+		peer->learnt_us = now_us;
+		peer->learnt = 0;
+	}
+	if (peer->learnt++ >= PEER_LEARN_PER_SECOND)
+		return NULL;
+	unsigned i = mline_of_packet(peer, rtp);
+	if (i == SESSION_MLINES_MAX || rtp->ssrc == 0)
+		return NULL;
+	const struct session_mline *m = &peer->t->rec->mline[i];
+	if (!codec_find(m, rtp->payload_type, &is_rtx))
+		return NULL;
+	int layer = layer_of_packet(peer, m, rtp, is_rtx);
+	if (layer < 0 || layer >= peer->track[i]->layers_len)
+		return NULL;
+	track_set_ssrc(peer->track[i], (unsigned)layer, is_rtx, rtp->ssrc);
+	sources_rebuild(peer);
+	return peer_find_source(peer, rtp->ssrc);
+}
+
+/* ---- offers ---- */
+
+static void sync_extensions(struct media_peer *peer)
+{
+	const struct session_transport *rec = peer->t->rec;
+
+	peer->uses_twcc = peer->uses_remb = false;
+	peer->ext_mid = peer->ext_rid = peer->ext_repaired_rid = peer->ext_twcc = 0;
+	for (unsigned i = 0; i < rec->mlines_len; i++) {
+		const struct session_mline *m = &rec->mline[i];
+		if (!m->receives || m->rejected)
+			continue;
+		peer->ext_mid = peer->ext_mid ? peer->ext_mid : m->ext.mid;
+		peer->ext_rid = peer->ext_rid ? peer->ext_rid : m->ext.rid;
+		peer->ext_repaired_rid = peer->ext_repaired_rid ? peer->ext_repaired_rid : m->ext.repaired_rid;
+		peer->ext_twcc = peer->ext_twcc ? peer->ext_twcc : m->ext.twcc;
+		for (unsigned c = 0; c < MIN(m->codecs_len, SESSION_CODECS_MAX); c++)
+			peer->uses_remb = peer->uses_remb || (m->codec[c].feedback & FB_REMB);
+	}
+	peer->uses_twcc = peer->ext_twcc != 0;
+}
+
+static int sync_track(struct media_peer *peer, unsigned i)
+{
+	const struct session_mline *m = &peer->t->rec->mline[i];
+	bool wanted = i < peer->t->rec->mlines_len && m->receives && !m->rejected;
+
+	if (!wanted && peer->track[i]) {
+		relay_track_gone(peer->track[i]);
+		peer->track[i] = track_free(peer->track[i]);
+	} else if (wanted && peer->track[i]) {
+		track_on_offer(peer->track[i]);
+		relay_track_changed(peer->track[i]);
+	} else if (wanted) {
+		int err = track_new(peer, i, &peer->track[i]);
+		if (err < 0)
+			return err;
+		relay_track_changed(peer->track[i]);
+	}
+	return 0;
+}
+
+static int sync_seat(struct media_peer *peer, unsigned i)
+{
+	const struct session_mline *m = &peer->t->rec->mline[i];
+	bool wanted = i < peer->t->rec->mlines_len && m->sends && !m->rejected;
+
+	if (!wanted && peer->seat[i])
+		peer->seat[i] = seat_free(peer->seat[i]);
+	else if (wanted && peer->seat[i])
+		seat_on_offer(peer->seat[i]);
+	else if (wanted)
+		return seat_new(peer, i, &peer->seat[i]);
+	return 0;
+}
+
+static int peer_sync(struct media_peer *peer)
+{
+	sync_extensions(peer);
+	if (peer->uses_twcc && !peer->twcc) {
+		peer->twcc = malloc(sizeof(*peer->twcc));
+		if (!peer->twcc)
+			return -ENOMEM;
+		twcc_init(peer->twcc);
+	}
+	int err = 0;
+	for (unsigned i = 0; i < SESSION_MLINES_MAX && err == 0; i++) {
+		err = sync_track(peer, i);
+		if (err == 0)
+			err = sync_seat(peer, i);
+	}
+	sources_rebuild(peer);
+	peer_set_places(peer);
+	peer_seats_changed(peer);
+	call_reseat(peer->call);
+	return err;
+}
+
+static void peer_names(struct session_transport *rec)
+{
+	uint8_t bytes[12];
+	uint32_t ssrc;
+
+	if (!rec->cname[0]) {
+		random_bytes(bytes, sizeof(bytes));
+		hex_format(bytes, sizeof(bytes), rec->cname);
+	}
+	while (atomic_load_explicit(&rec->srtcp_tx_ssrc, memory_order_relaxed) == 0) {
+		random_bytes(&ssrc, sizeof(ssrc));
+		atomic_store_explicit(&rec->srtcp_tx_ssrc, ssrc, memory_order_relaxed);
+	}
+}
+
+static int peer_new(struct transport *t)
+{
+	struct media *media = t->md->media;
+	struct media_peer *peer = calloc(1, sizeof(*peer));
+
+	if (!peer || media->peers_len == t->md->table.max_transports) {
+		free(peer);
+		return peer ? -ENOSPC : -ENOMEM;
+	}
+	peer->media = media;
+	peer->t = t;
+	peer->rtt_us = PEER_RTT_DEFAULT_US;
+	peer_names(t->rec);
+	int err = call_join(peer);
+	if (err < 0) {
+		free(peer);
+		return err;
+	}
+	peer->slot = media->peers_len++;
+	media->peer[peer->slot] = peer;
+	media->due_us[peer->slot] = MEDIA_NEVER_DUE;
+	t->media = peer;
+	return 0;
+}
+
+int media_on_offer(struct transport *t)
+{
+	bool is_new = !t->media;
+	int err = is_new ? peer_new(t) : 0;
+
+	if (err < 0)
+		return err;
+	err = peer_sync(t->media);
+	if (err < 0 && is_new)
+		media_on_closed(t);
+	else if (!is_new)
+		member_set_paused(t->media->member, t->rec->paused, loop_now_us(t->md->loop));
+	return err;
+}
+
+struct session_seat *media_seat(struct transport *t, unsigned mline)
+{
+	if (!t->media || mline >= SESSION_MLINES_MAX || !t->media->seat[mline])
+		return NULL;
+	return t->media->seat[mline]->rec;
+}
+
+/* ---- the life of a transport ---- */
+
+static void peer_wants_pictures(struct media_peer *peer, int64_t now_us)
+{
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		if (peer->seat[i])
+			seat_restart(peer->seat[i], now_us);
+	}
+	peer_due(peer, now_us);
+}
+
+void media_on_connected(struct transport *t)
+{
+	struct media_peer *peer = t->media;
+	int64_t now_us = loop_now_us(t->md->loop);
+
+	if (!peer)
+		return;
+	peer->connected = true;
+	peer->suspended = false;
+	peer_wants_pictures(peer, now_us);
+}
+
+void media_on_suspended(struct transport *t, bool suspended)
+{
+	struct media_peer *peer = t->media;
+
+	if (!peer || peer->suspended == suspended)
+		return;
+	peer->suspended = suspended;
+	if (!suspended)
+		peer_wants_pictures(peer, loop_now_us(t->md->loop));
+}
+
+void media_on_closed(struct transport *t)
+{
+	struct media_peer *peer = t->media;
+
+	if (!peer)
+		return;
+	struct media *media = peer->media;
+	peer->connected = false;
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++)
+		peer->seat[i] = seat_free(peer->seat[i]);
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		if (!peer->track[i])
+			continue;
+		relay_track_gone(peer->track[i]);
+		peer->track[i] = track_free(peer->track[i]);
+	}
+	peer_set_places(peer);
+	call_leave(peer);
+	media->peer[peer->slot] = media->peer[--media->peers_len];
+	media->peer[peer->slot]->slot = peer->slot;
+	media->due_us[peer->slot] = media->due_us[media->peers_len];
+	t->media = NULL;
+	free(peer->twcc);
+	free(peer);
+}
+
+static bool kind_is_muted(unsigned kind, const struct msg_member_state *state)
+{
+	return kind == TRACK_MICROPHONE ? state->muted_audio : kind == TRACK_CAMERA ? state->muted_video : false;
+}
+
+void media_on_member_state(struct media *media, const struct msg_member_state *state)
+{
+	struct call *call = call_find(media, &state->call);
+	struct member *member = call ? call->members : NULL;
+	int64_t now_us = loop_now_us(media->md->loop);
+
+	while (member && !id_equal(&member->id, &state->member))
+		member = member->next;
+	if (!member)
+		return;
+	for (struct track *track = member->tracks; track; track = track->member_next) {
+		track->muted = kind_is_muted(track->kind, state);
+		if (track->rec)
+			track->rec->muted = track->muted;
+	}
+	for (struct media_peer *peer = call->peers; peer; peer = peer->next) {
+		if (peer->member == member)
+			peer->t->rec->paused = state->paused;
+	}
+	member_set_paused(member, state->paused, now_us);
+	for (struct track *track = member->tracks; track; track = track->member_next) {
+		if (track->rec)
+			relay_track_changed(track);
+	}
+}
+
+/* ---- packets ---- */
+
+static void note_transport_wide(struct media_peer *peer, const struct rtp *rtp, int64_t now_us)
+{
+	const struct rtp_element *e = rtp_find(rtp, peer->ext_twcc);
+
+	if (!peer->twcc || !e || e->len < 2)
+		return;
+	peer->twcc_media = rtp->ssrc;
+	twcc_on_packet(peer->twcc, rtp_get16(e->data), rtp->marker, now_us);
+	peer_due(peer, twcc_due_us(peer->twcc));
+}
+
+/* The plain packet in place; false when there is none in it. */
+static bool unwrap(struct track *track, unsigned layer, uint8_t *data, struct rtp *rtp)
+{
+	bool is_rtx;
+	const struct session_codec *codec =
+		codec_find(&track->peer->t->rec->mline[track->mline], rtp->payload_type, &is_rtx);
+
+	stat_add(&track->media->md->counters->rtx_received, 1);
+	track_note_rtx(track, layer, rtp->seq);
+	return codec && is_rtx && rtp_unwrap_rtx(data, rtp, codec->pt, track->layer[layer]->ssrc) > 0;
+}
+
+bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us)
+{
+	struct media_peer *peer = t->media;
+	struct mediad *md = t->md;
+	struct ring_slot *s = &md->ring.slot[slot];
+	struct rtp rtp;
+
+	if (!peer || len > RING_PACKET_MAX || rtp_parse(s->packet, len, &rtp) < 0) {
+		stat_add(&md->counters->rtp_bad, 1);
+		return false;
+	}
+	note_transport_wide(peer, &rtp, now_us);
+	const struct peer_source *source = peer_find_source(peer, rtp.ssrc);
+	if (UNLIKELY(!source))
+		source = source_learn(peer, &rtp, now_us);
+	if (!source) {
+		stat_add(&md->counters->rtp_unknown_ssrc, 1);
+		return false;
+	}
+	struct track *track = peer->track[source->mline];
+	unsigned layer = source->layer;
+	bool is_rtx = source->is_rtx;
+	struct ring_head head;
+	if ((is_rtx && !unwrap(track, layer, s->packet, &rtp)) ||
+	    !track_on_rtp(track, layer, &rtp, s->packet, is_rtx, now_us, &head))
+		return false;
+	if (UNLIKELY(!track->present))
+		track_set_present(track, true);
+	if (!track_has_audience(track))
+		return false;
+	/* All but the generation, which is 0 until it is published. */
+	memcpy((uint8_t *)&s->head + sizeof(s->head.generation), (const uint8_t *)&head + sizeof(head.generation),
+	       sizeof(head) - sizeof(head.generation));
+	uint64_t generation = ring_publish(&md->ring, slot);
+	stat_add(&md->counters->ring_published, 1);
+	relay_post(track, slot, generation);
+	track_forward(track, &s->head, s->packet, slot, generation, now_us);
+	return true;
+}
+
+void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t now_us)
+{
+	if (t->media)
+		report_on_rtcp(t->media, data, len, now_us);
+}
+
+/* ---- other mediads, the turn ---- */
+
+void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload)
+{
+	relay_on_msg(media, k, msg, payload);
+}
+
+void media_on_peer_restart(struct media *media, unsigned k)
+{
+	relay_on_restart(media, k);
+}
+
+bool media_drain_rings(struct media *media, unsigned budget, int64_t now_us)
+{
+	return relay_drain(media, budget, now_us);
+}
+
+static void tell_seats(struct media *media, int64_t now_us)
+{
+	if (!media->seats_due || now_us < media->seats_retry_us)
+		return;
+	media->seats_due = false;
+	for (uint32_t i = 0; i < media->peers_len; i++) {
+		if (media->peer[i]->seats_due && !peer_tell_seats(media->peer[i])) {
+			media->seats_due = true;
+			media->seats_retry_us = now_us + SEATS_RETRY_US;
+			media_wake_at(media, media->seats_retry_us);
+		}
+	}
+}
+
+void media_flush(struct media *media, int64_t now_us)
+{
+	tell_seats(media, now_us);
+	relay_flush(media);
+	uint64_t news = ring_post_flush(&media->md->ring);
+	for (unsigned k = 0; news; k++, news >>= 1) {
+		if (news & 1)
+			link_poke(&media->md->link_mediad[k]);
+	}
+}
+
+bool media_has_news(const struct media *media)
+{
+	return relay_has_news(media);
+}

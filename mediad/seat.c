@@ -1,0 +1,559 @@
+#include "mediad/seat.h"
+
+#include "mediad/call.h"
+#include "mediad/egress.h"
+#include "mediad/relay.h"
+#include "mediad/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEAT_HOLE_MAX	 512 /* a wider hole in the source is a new beginning */
+#define SEAT_RESEND_MIN	 (10 * USEC_PER_MSEC)
+#define SEAT_RESEND_MAX	 (500 * USEC_PER_MSEC)
+#define SEAT_STEP_MIN_US (10 * USEC_PER_MSEC) /* timestamps move on by this at a switch at least */
+#define SEAT_AUDIO_STEP	 (20 * USEC_PER_MSEC) /* the last packet's own length */
+#define RTX_OSN_LEN	 2
+#define RTP_ONE_BYTE_MAX 14
+
+/* One packet as it is to be written. */
+struct seat_write {
+	const struct ring_head *head;
+	const uint8_t *data;
+	uint64_t index;
+	uint32_t ssrc, timestamp;
+	uint16_t picture_id;
+	uint8_t tl0picidx, pt;
+	bool marker, is_rtx;
+	uint16_t osn; /* RTX: the original's sequence number */
+};
+
+static struct mediad *seat_mediad(const struct seat *seat)
+{
+	return seat->peer->media->md;
+}
+
+static const struct session_mline *seat_mline(const struct seat *seat)
+{
+	return &seat->peer->t->rec->mline[seat->rec->mline];
+}
+
+static bool ssrc_is_taken(const struct media_peer *peer, uint32_t ssrc)
+{
+	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
+		const struct seat *seat = peer->seat[i];
+		if (seat && (seat->rec->ssrc == ssrc || seat->rec->rtx_ssrc == ssrc))
+			return true;
+	}
+	return ssrc == 0 || ssrc == peer_own_ssrc(peer);
+}
+
+static uint32_t ssrc_random(const struct media_peer *peer)
+{
+	uint32_t ssrc;
+
+	do {
+		random_bytes(&ssrc, sizeof(ssrc));
+	} while (ssrc_is_taken(peer, ssrc));
+	return ssrc;
+}
+
+/* A first index below 2^15, so that the receiver cannot guess the rollover counter wrong. */
+static uint64_t index_random(void)
+{
+	uint16_t seq;
+
+	random_bytes(&seq, sizeof(seq));
+	return (seq & 0x7fff) | 1;
+}
+
+int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat)
+{
+	struct session_table *table = &peer->media->md->table;
+	struct seat *seat = calloc(1, sizeof(*seat));
+	int err;
+
+	if (!seat)
+		return -ENOMEM;
+	seat->peer = peer;
+	seat->fir_command = -1;
+	err = session_seat_new(table, &seat->rec);
+	if (err < 0) {
+		free(seat);
+		return err;
+	}
+	struct session_seat *rec = seat->rec;
+	rec->transport = peer->t->handle;
+	rec->mline = (uint8_t)mline;
+	rec->media = seat_mline(seat)->media;
+	do {
+		rec->ssrc = ssrc_random(peer);
+		rec->rtx_ssrc = ssrc_random(peer);
+	} while (rec->ssrc == rec->rtx_ssrc);
+	atomic_store_explicit(&rec->next, index_random(), memory_order_relaxed);
+	atomic_store_explicit(&rec->rtx_next, index_random(), memory_order_relaxed);
+	atomic_store_explicit(&rec->state, 1 + SEAT_EMPTY, memory_order_release);
+	stat_add(&peer->media->md->counters->seats, 1);
+	*ret_seat = seat;
+	return 0;
+}
+
+static void seat_unlink(struct seat *seat)
+{
+	if (!seat->source)
+		return;
+	*seat->link = seat->next;
+	if (seat->next)
+		seat->next->link = seat->link;
+	seat->source = NULL;
+}
+
+struct seat *seat_free(struct seat *seat)
+{
+	if (!seat)
+		return NULL;
+	struct track *track = seat->source;
+	seat_unlink(seat);
+	if (track)
+		relay_seats_changed(track);
+	session_seat_free(&seat_mediad(seat)->table, seat->rec);
+	stat_add(&seat_mediad(seat)->counters->seats, (uint64_t)-1);
+	free(seat);
+	return NULL;
+}
+
+enum seat_state seat_state(const struct seat *seat)
+{
+	return atomic_load_explicit(&seat->rec->state, memory_order_relaxed) - 1;
+}
+
+static void seat_move(struct seat *seat, enum seat_state state)
+{
+	if (seat_state(seat) == state)
+		return;
+	atomic_store_explicit(&seat->rec->state, 1 + state, memory_order_release);
+	peer_seats_changed(seat->peer);
+}
+
+void seat_on_offer(struct seat *seat)
+{
+	seat->codec_known = false;
+	seat->mapped = false;
+	seat->rec->media = seat_mline(seat)->media;
+}
+
+static bool seat_is_paused(const struct seat *seat)
+{
+	return seat->source->member->paused || seat->peer->member->paused;
+}
+
+static void seat_want_keyframe(struct seat *seat, int64_t now_us)
+{
+	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat))
+		track_want_keyframe(seat->source, seat->layer_wanted, now_us);
+}
+
+void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
+{
+	struct track *old = seat->source;
+
+	if (old == track)
+		return;
+	seat_unlink(seat);
+	if (old)
+		relay_seats_changed(old);
+	seat->mapped = false;
+	seat->codec_known = false;
+	seat->mismatch_logged = false;
+	seat->rec->source = track ? track->handle : 0;
+	seat->rec->source_mediad = track ? (uint16_t)track->mediad : 0;
+	peer_seats_changed(seat->peer);
+	if (!track) {
+		seat_move(seat, SEAT_EMPTY);
+		return;
+	}
+	seat->source = track;
+	seat->next = track->seats;
+	seat->link = &track->seats;
+	if (seat->next)
+		seat->next->link = &seat->next;
+	track->seats = seat;
+	seat->layer_wanted = (uint8_t)track_best_layer(track, now_us);
+	seat_move(seat, seat_is_paused(seat) ? SEAT_PAUSED : SEAT_WAITING);
+	relay_seats_changed(track);
+	seat_want_keyframe(seat, now_us);
+}
+
+void seat_on_pause(struct seat *seat, int64_t now_us)
+{
+	if (!seat->source)
+		return;
+	if (seat_is_paused(seat)) {
+		seat->mapped = false;
+		seat_move(seat, SEAT_PAUSED);
+	} else if (seat_state(seat) == SEAT_PAUSED) {
+		seat_move(seat, SEAT_WAITING);
+		seat_want_keyframe(seat, now_us);
+	}
+}
+
+void seat_restart(struct seat *seat, int64_t now_us)
+{
+	seat->mapped = false;
+	seat_want_keyframe(seat, now_us);
+}
+
+/* Finds our entry for the source's codec; logs once when there is none. */
+static bool seat_match_codec(struct seat *seat)
+{
+	const struct track *track = seat->source;
+
+	if (LIKELY(seat->codec_known && seat->codec_version == track->codec_version))
+		return seat->codec;
+	seat->codec = codec_match(seat_mline(seat), &track->codec);
+	seat->codec_version = track->codec_version;
+	seat->codec_known = true;
+	if (!seat->codec) {
+		char call[ID_TEXT_LEN + 1];
+		if (!seat->mismatch_logged)
+			log_warn("seat: call=%s mid=%s cannot take %s (profile %x), stays empty",
+				 id_format(&seat->peer->call->id, call), seat_mline(seat)->mid,
+				 codec_name(track->codec.codec), (unsigned)track->codec.profile);
+		seat->mismatch_logged = true;
+		seat->mapped = false;
+		return false;
+	}
+	if (seat->rec->codec != seat->codec->codec || seat->rec->pt != seat->codec->pt)
+		seat->mapped = false;
+	seat->rec->codec = seat->codec->codec;
+	seat->rec->pt = seat->codec->pt;
+	seat->rec->rtx_pt = seat->codec->rtx_pt;
+	return true;
+}
+
+/* The source flows from this packet on: where it goes on in our stream. */
+static void seat_map(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	struct session_seat *rec = seat->rec;
+	int64_t rate = seat->codec->clock_rate ? seat->codec->clock_rate : 90000;
+	uint32_t timestamp;
+
+	rec->source_base = head->index;
+	rec->out_base = atomic_load_explicit(&rec->next, memory_order_relaxed);
+	if (rec->packets == 0) {
+		random_bytes(&timestamp, sizeof(timestamp));
+	} else {
+		int64_t least = rec->media == MEDIA_AUDIO ? SEAT_AUDIO_STEP : SEAT_STEP_MIN_US;
+		int64_t passed = MAX(packet->time_us - rec->timestamp_last_us, least);
+		timestamp = rec->timestamp_last + (uint32_t)(passed * rate / USEC_PER_SEC);
+	}
+	rec->timestamp_offset = timestamp - head->timestamp;
+	rec->timestamp_last = timestamp;
+	rec->timestamp_last_us = packet->time_us;
+	rec->picture_id_offset = (uint16_t)(rec->picture_id_last + 1 - head->picture_id);
+	rec->tl0picidx_offset = (uint8_t)(rec->tl0picidx_last + 1 - head->tl0picidx);
+	rec->layer = head->layer;
+	seat->source_ssrc = head->ssrc;
+	seat->mapped = true;
+	seat->report_due = true;
+	if (seat->peer->seats_due)
+		(void)peer_tell_seats(seat->peer);
+}
+
+/* Is this a packet of the source and layer that flows, or may it begin here? */
+static bool seat_accepts(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	bool video = seat->rec->media == MEDIA_VIDEO;
+
+	if (seat->mapped && head->ssrc == seat->source_ssrc && head->layer == seat->rec->layer)
+		return true;
+	if (seat->mapped && head->layer == seat->rec->layer)
+		seat->mapped = false; /* the publisher began again with another SSRC */
+	if (!seat->mapped)
+		seat->layer_wanted = (uint8_t)track_best_layer(seat->source, packet->now_us);
+	if (head->layer != seat->layer_wanted)
+		return false;
+	if (video && !(head->flags & RING_KEYFRAME)) {
+		if (!packet->track->layer[head->layer]->keyframe.wanted)
+			track_want_keyframe(packet->track, head->layer, packet->now_us);
+		return false;
+	}
+	seat_map(seat, packet);
+	return true;
+}
+
+/* The out index of a packet; false: it is not to be sent (too old, or was sent). */
+static bool seat_index(struct seat *seat, const struct track_packet *packet, uint64_t *ret_index)
+{
+	struct session_seat *rec = seat->rec;
+	uint64_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
+
+	if (packet->head->index < rec->source_base)
+		return false;
+	uint64_t index = rec->out_base + (packet->head->index - rec->source_base);
+	if (UNLIKELY(index > next + SEAT_HOLE_MAX)) {
+		if (rec->media == MEDIA_VIDEO && !(packet->head->flags & RING_KEYFRAME)) {
+			seat_restart(seat, packet->now_us);
+			return false;
+		}
+		seat_map(seat, packet);
+		index = next;
+	}
+	if (index < next) {
+		const struct session_history *h = &rec->history[index % SESSION_HISTORY];
+		if (next - index > SESSION_HISTORY || (h->generation && h->seq == (uint16_t)index))
+			return false;
+	}
+	*ret_index = index;
+	return true;
+}
+
+static void write_extensions(struct seat *seat, struct rtp_writer *w, const struct seat_write *write, int64_t now_us)
+{
+	const struct session_mline *m = seat_mline(seat);
+	const struct ring_head *head = write->head;
+	struct session_transport *t = seat->peer->t->rec;
+	uint8_t bytes[3];
+
+	rtp_add(w, m->ext.mid, m->mid, strnlen(m->mid, SESSION_MID_MAX));
+	if (head->flags & RING_HAS_LEVEL) {
+		bytes[0] = (uint8_t)(((head->flags & RING_VOICE) ? 0x80 : 0) | head->level);
+		rtp_add(w, m->ext.audio_level, bytes, 1);
+	}
+	if (head->flags & RING_HAS_ROTATION)
+		rtp_add(w, m->ext.orientation, &head->rotation, 1);
+	if (m->ext.twcc) {
+		rtp_put16(bytes, t->twcc_tx_seq++);
+		rtp_add(w, m->ext.twcc, bytes, 2);
+	} else if (m->ext.abs_send_time) {
+		rtp_put24(bytes, (uint32_t)(((uint64_t)now_us << 18) / (uint64_t)USEC_PER_SEC) & 0xffffff);
+		rtp_add(w, m->ext.abs_send_time, bytes, 3);
+	}
+}
+
+static bool needs_two_bytes(const struct session_extensions *ext)
+{
+	return ext->mid > RTP_ONE_BYTE_MAX || ext->audio_level > RTP_ONE_BYTE_MAX ||
+	       ext->orientation > RTP_ONE_BYTE_MAX || ext->twcc > RTP_ONE_BYTE_MAX ||
+	       ext->abs_send_time > RTP_ONE_BYTE_MAX;
+}
+
+/* Length, or 0 when it is too long for a packet. */
+static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_write *write, int64_t now_us)
+{
+	const struct ring_head *head = write->head;
+	size_t prefix = write->is_rtx ? RTX_OSN_LEN : 0;
+	struct rtp_writer w;
+
+	rtp_begin(&w, p, EGRESS_PACKET_MAX, needs_two_bytes(&seat_mline(seat)->ext));
+	write_extensions(seat, &w, write, now_us);
+	if (rtp_end(&w, write->pt, write->marker, (uint16_t)write->index, write->timestamp, write->ssrc) < 0 ||
+	    w.len + prefix + head->payload_len > EGRESS_PACKET_MAX)
+		return 0;
+	if (write->is_rtx)
+		rtp_put16(p + w.len, write->osn);
+	uint8_t *payload = p + w.len + prefix;
+	memcpy(payload, write->data + head->payload_offset, head->payload_len);
+	if (head->picture_id_bits || head->has_tl0picidx)
+		codec_rewrite(head->codec, payload, head->payload_len, write->picture_id, write->tl0picidx);
+	return w.len + prefix + head->payload_len;
+}
+
+static int send_packet(struct seat *seat, const struct seat_write *write, int64_t now_us)
+{
+	struct mediad *md = seat_mediad(seat);
+	uint8_t *p = egress_reserve(md->egress);
+	size_t len = write_packet(seat, p, write, now_us);
+
+	if (len == 0) {
+		egress_abandon(md->egress, p);
+		return -EMSGSIZE;
+	}
+	int err = egress_rtp(md->egress, seat->peer->t, p, len, write->index);
+	if (err < 0)
+		return err;
+	stat_add(&md->counters->packets_forwarded, 1);
+	stat_add(&md->counters->bytes_forwarded, len);
+	return 0;
+}
+
+static bool picture_id_newer(uint16_t a, uint16_t b, unsigned bits)
+{
+	return bits > 0 && (int16_t)(uint16_t)((unsigned)(a - b) << (16 - bits)) > 0;
+}
+
+/* Before the packet is encrypted: the index is spent, and what it was is remembered. */
+static void seat_remember(struct seat *seat, const struct track_packet *packet, const struct seat_write *write)
+{
+	struct session_seat *rec = seat->rec;
+	size_t i = write->index % SESSION_HISTORY;
+
+	rec->history[i] = (struct session_history){
+		.generation = packet->generation,
+		.slot = packet->slot,
+		.mediad = (uint16_t)packet->mediad,
+		.seq = (uint16_t)write->index,
+		.timestamp = write->timestamp,
+		.picture_id = write->picture_id,
+		.tl0picidx = write->tl0picidx,
+		.pt = write->pt,
+	};
+	seat->resent_ms[i] = 0;
+	if (write->index < atomic_load_explicit(&rec->next, memory_order_relaxed))
+		return;
+	/* Stored past it before it is encrypted: a successor of this process goes on behind it. */
+	atomic_store_explicit(&rec->next, write->index + 1, memory_order_release);
+	rec->timestamp_last = write->timestamp;
+	rec->timestamp_last_us = packet->time_us;
+	if (picture_id_newer(write->picture_id, rec->picture_id_last, write->head->picture_id_bits))
+		rec->picture_id_last = write->picture_id;
+	if (write->head->has_tl0picidx && (int8_t)(write->tl0picidx - rec->tl0picidx_last) > 0)
+		rec->tl0picidx_last = write->tl0picidx;
+}
+
+static void seat_forget_gap(struct seat *seat, uint64_t from, uint64_t to)
+{
+	if (to - from > SESSION_HISTORY)
+		from = to - SESSION_HISTORY;
+	for (; from < to; from++)
+		seat->rec->history[from % SESSION_HISTORY].generation = 0;
+}
+
+void seat_forward(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	struct session_seat *rec = seat->rec;
+	uint64_t index;
+
+	if (!peer_can_send(seat->peer) || seat_is_paused(seat) || !seat_match_codec(seat) ||
+	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
+	    !seat_index(seat, packet, &index))
+		return;
+	bool first = seat->report_due;
+	struct seat_write write = {
+		.head = head,
+		.data = packet->data,
+		.index = index,
+		.ssrc = rec->ssrc,
+		.timestamp = head->timestamp + rec->timestamp_offset,
+		.picture_id = (uint16_t)(head->picture_id + rec->picture_id_offset) & 0x7fff,
+		.tl0picidx = (uint8_t)(head->tl0picidx + rec->tl0picidx_offset),
+		.pt = rec->pt,
+		/* RFC 3551 4.1: audio that begins after a pause says so. */
+		.marker = (head->flags & RING_MARKER) || (first && rec->media == MEDIA_AUDIO),
+	};
+	uint64_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
+	if (index > next)
+		seat_forget_gap(seat, next, index);
+	seat_remember(seat, packet, &write);
+	if (send_packet(seat, &write, packet->now_us) < 0)
+		return;
+	rec->packets++;
+	rec->octets += head->payload_len;
+	if (rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER))
+		seat_move(seat, SEAT_LIVE);
+	if (first)
+		report_seat(seat, packet->now_us);
+}
+
+/* The stored packet that went out as h says, from whichever ring; false: overwritten meanwhile. */
+static bool history_read(struct seat *seat, const struct session_history *h, struct ring_head *ret_head, uint8_t *buf)
+{
+	struct mediad *md = seat_mediad(seat);
+
+	if (h->mediad != md->index)
+		return h->mediad < md->mediads &&
+		       ring_read(&md->reader[h->mediad], h->slot, h->generation, ret_head, buf) == 0;
+	const struct ring_slot *slot = ring_own(&md->ring, h->slot, h->generation);
+	if (!slot)
+		return false;
+	memcpy(ret_head, &slot->head, sizeof(*ret_head));
+	memcpy(buf, slot->packet, MIN(slot->head.len, RING_PACKET_MAX));
+	return true;
+}
+
+static bool seat_resend(struct seat *seat, const struct session_history *h, int64_t now_us)
+{
+	struct session_seat *rec = seat->rec;
+	struct ring_head head;
+	uint8_t buf[RING_PACKET_MAX];
+	bool is_rtx;
+	const struct session_codec *codec = codec_find(seat_mline(seat), h->pt, &is_rtx);
+
+	if (!codec || !codec->rtx_pt || !history_read(seat, h, &head, buf))
+		return false;
+	struct seat_write write = {
+		.head = &head,
+		.data = buf,
+		.index = atomic_load_explicit(&rec->rtx_next, memory_order_relaxed),
+		.ssrc = rec->rtx_ssrc,
+		.timestamp = h->timestamp,
+		.picture_id = h->picture_id,
+		.tl0picidx = h->tl0picidx,
+		.pt = codec->rtx_pt,
+		.marker = head.flags & RING_MARKER,
+		.is_rtx = true,
+		.osn = h->seq,
+	};
+	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
+	return send_packet(seat, &write, now_us) == 0;
+}
+
+void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
+{
+	struct stats_mediad *counters = seat_mediad(seat)->counters;
+	size_t i = seq % SESSION_HISTORY;
+	const struct session_history *h = &seat->rec->history[i];
+	int64_t pause = MIN(MAX(seat->peer->rtt_us, SEAT_RESEND_MIN), SEAT_RESEND_MAX);
+	uint32_t now_ms = (uint32_t)(now_us / USEC_PER_MSEC) | 1;
+
+	stat_add(&counters->nacks_received, 1);
+	if (h->generation == 0 || h->seq != seq || !peer_can_send(seat->peer)) {
+		stat_add(&counters->rtx_missing, 1);
+		return;
+	}
+	/* Asked again within a round trip: the answer to the first is still under way. */
+	if (seat->resent_ms[i] && (now_ms - seat->resent_ms[i]) * USEC_PER_MSEC < pause)
+		return;
+	seat->resent_ms[i] = now_ms;
+	if (seat_resend(seat, h, now_us))
+		stat_add(&counters->rtx_sent, 1);
+	else
+		stat_add(&counters->rtx_missing, 1);
+}
+
+void seat_on_keyframe_request(struct seat *seat, int64_t now_us)
+{
+	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat))
+		track_want_keyframe(seat->source, seat->mapped ? seat->rec->layer : seat->layer_wanted, now_us);
+}
+
+void seat_on_block(struct seat *seat, const struct rtcp_block *block, int64_t now_us)
+{
+	uint32_t ntp_now = (uint32_t)(media_ntp(seat->peer->media, now_us) >> 16);
+	uint32_t rtt = ntp_now - block->lsr - block->dlsr;
+
+	seat->fraction_lost = block->fraction_lost;
+	seat->loss_us = now_us;
+	if (block->lsr == 0 || rtt > 10 << 16) /* none yet, or nonsense */
+		return;
+	int64_t sample = MAX((int64_t)rtt * USEC_PER_SEC >> 16, USEC_PER_MSEC);
+	seat->peer->rtt_us += (sample - seat->peer->rtt_us) / 4;
+}
+
+bool seat_sender_report(const struct seat *seat, int64_t now_us, struct rtcp_sender *ret_sender)
+{
+	const struct session_seat *rec = seat->rec;
+
+	if (!seat->mapped || rec->packets == 0)
+		return false;
+	*ret_sender = (struct rtcp_sender){
+		.ntp = media_ntp(seat->peer->media, now_us),
+		.rtp = track_timestamp(seat->source, rec->layer, now_us) + rec->timestamp_offset,
+		.packets = rec->packets,
+		.octets = rec->octets,
+	};
+	return true;
+}

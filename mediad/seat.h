@@ -1,0 +1,62 @@
+/* mediad/seat.h - what a participant receives on one m-line: one unbroken stream made of changing sources.
+ *
+ *   EMPTY ──source──▶ WAITING ──first packet of a key frame (audio: first packet) sent──▶ LIVE
+ *   LIVE, WAITING ──other source──▶ WAITING      LIVE, WAITING ──its member pauses──▶ PAUSED ──goes on──▶ WAITING
+ *   any ──no source──▶ EMPTY
+ *
+ * Sequence:  out index = out_base + (source index − source_base): what the publisher's network lost leaves a
+ *            hole that a late or repeated packet fills, once. A new source begins at the next index.
+ * Timestamp: out = source + offset; at a switch the offset is such that the stream goes on by the server time
+ *            that passed, so the mapping of timestamps to server time never jumps.
+ * Index:     rec->next is stored past an index before it is encrypted, and the history knows what was sent:
+ *            no (SSRC, index) goes out twice. Retransmissions have the RTX stream's own indexes. */
+#ifndef PARLEY_MEDIAD_SEAT_H
+#define PARLEY_MEDIAD_SEAT_H
+
+#include "mediad/codec.h"
+#include "mediad/track.h"
+
+struct media_peer;
+
+struct seat {
+	struct session_seat *rec;
+	struct media_peer *peer;
+	struct track *source;
+	struct seat *next, **link; /* among the seats of the source */
+	bool mapped;		   /* packets flow: rec's offsets hold for (source_ssrc, layer) */
+	uint32_t source_ssrc;
+	uint8_t layer_wanted;
+	/* The entry of our m-line for the source's codec; refound when codec_version moves. */
+	const struct session_codec *codec;
+	unsigned codec_version;
+	bool codec_known, mismatch_logged;
+	bool report_due; /* a sender report goes out with this turn */
+	/* What the receiver reports. */
+	uint8_t fraction_lost;
+	int64_t loss_us;		     /* when; 0 = never */
+	int16_t fir_command;		     /* the last one obeyed; -1 = none */
+	uint32_t resent_ms[SESSION_HISTORY]; /* when each was retransmitted last; 0 = never */
+};
+
+int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat);
+struct seat *seat_free(struct seat *seat);
+/* The m-line was negotiated again. */
+void seat_on_offer(struct seat *seat);
+/* NULL: nobody. */
+void seat_set_source(struct seat *seat, struct track *track, int64_t now_us);
+/* The source's member paused or went on; or our own did. */
+void seat_on_pause(struct seat *seat, int64_t now_us);
+/* Nothing of the source was forwarded for a while: begin again at a key frame. */
+void seat_restart(struct seat *seat, int64_t now_us);
+enum seat_state seat_state(const struct seat *seat);
+
+void seat_forward(struct seat *seat, const struct track_packet *packet);
+/* The receiver misses seq of our media SSRC. */
+void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us);
+/* The receiver needs a key frame. */
+void seat_on_keyframe_request(struct seat *seat, int64_t now_us);
+void seat_on_block(struct seat *seat, const struct rtcp_block *block, int64_t now_us);
+/* False: nothing was sent yet. */
+bool seat_sender_report(const struct seat *seat, int64_t now_us, struct rtcp_sender *ret_sender);
+
+#endif

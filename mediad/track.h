@@ -1,0 +1,137 @@
+/* mediad/track.h - what a participant sends on one m-line, here or on another mediad.
+ *
+ * A local track has a record in the session table and a peer; its layers receive: statistics (RFC 3550),
+ * what is missing (nack.h), key frames (keyframe.h), the publisher's clock. A remote one is known from
+ * MSG_TRACK_ADD and reads the other mediad's ring (relay.h); its layers keep the same books on what comes
+ * through the ring.
+ *
+ * Clock:     a layer maps RTP timestamps to server time: from the publisher's sender report and the one
+ *            offset between its NTP clock and ours that all its tracks share; before the first report from the
+ *            arrival of the first packet.
+ * Sources:   an SSRC is known from the SDP, else from mid (and rid or repaired-rid) extensions, else from a
+ *            payload type that only one m-line has. */
+#ifndef PARLEY_MEDIAD_TRACK_H
+#define PARLEY_MEDIAD_TRACK_H
+
+#include "mediad/keyframe.h"
+#include "mediad/nack.h"
+#include "mediad/rtcp.h"
+#include "mediad/rtp.h"
+#include "shm/msg.h"
+#include "shm/ring.h"
+
+struct media;
+struct media_peer;
+struct member;
+struct seat;
+struct transport;
+
+#define TRACK_RECENT	256 /* packets per layer that can be posted to a mediad again */
+#define TRACK_SILENT_US (5 * USEC_PER_SEC)
+
+struct track_clock {
+	bool valid, reported; /* reported: by a sender report */
+	uint32_t rtp;
+	int64_t us; /* server time of rtp */
+};
+
+struct track_layer {
+	uint32_t ssrc, rtx_ssrc;
+	bool started, rtx_started;
+	uint64_t highest, rtx_highest; /* SRTP indexes */
+	int64_t last_packet_us;	       /* 0 = never */
+	uint32_t key_timestamp;
+	struct nack nack;
+	struct keyframe keyframe;
+	uint8_t fir_command;
+	struct track_clock clock;
+	/* RFC 3550 A.3, A.8 */
+	uint64_t base;
+	uint32_t received, expected_prior, received_prior;
+	uint32_t transit, jitter; /* jitter × 16 */
+	uint32_t lsr;		  /* middle of the last sender report's NTP time */
+	int64_t lsr_us;
+	struct {
+		uint64_t index, generation;
+		uint32_t slot;
+	} recent[TRACK_RECENT]; /* local: where the last packets are, by index */
+};
+
+struct track {
+	struct media *media;
+	struct session_track *rec; /* NULL: remote */
+	uint64_t handle;
+	unsigned mediad;
+	struct media_peer *peer; /* NULL: remote */
+	struct member *member;
+	struct track *member_next;
+	uint8_t mline, kind, media_kind, layers_len;
+	bool muted;
+	bool present;		    /* a screen: is being sent; others: always */
+	struct session_codec codec; /* of the present packets */
+	unsigned codec_version;	    /* rises when codec changes */
+	struct seat *seats;	    /* who watches, here */
+	struct track_layer *layer[SESSION_LAYERS_MAX];
+	uint8_t loss[SHM_PROCESSES_MAX]; /* local: worst subscriber's on other mediads */
+	/* local: mediads that were told, that must be told */
+	uint64_t announced, announce_due;
+	/* remote */
+	struct track *next, **link; /* in media->remotes */
+	bool subscribed;
+	uint8_t loss_told;
+};
+
+/* A packet on its way to the seats. */
+struct track_packet {
+	const struct ring_head *head;
+	const uint8_t *data;
+	struct track *track;
+	uint64_t generation;
+	uint32_t slot;
+	unsigned mediad;
+	int64_t time_us; /* server time at which the publisher's clock stood at its timestamp */
+	int64_t now_us;
+};
+
+int track_new(struct media_peer *peer, unsigned mline, struct track **ret_track);
+int track_new_remote(struct media *media, unsigned mediad, uint64_t handle, unsigned layers_len,
+		     struct track **ret_track);
+/* Unseats it everywhere and frees it. Returns NULL. */
+struct track *track_free(struct track *track);
+/* The m-line was negotiated again: SSRCs, codecs. */
+void track_on_offer(struct track *track);
+
+/* The layer speaks with another SSRC now: its books begin again. */
+void track_set_ssrc(struct track *track, unsigned layer, bool is_rtx, uint32_t ssrc);
+/* An RTX packet came: its index is kept for a successor of this process. */
+void track_note_rtx(struct track *track, unsigned layer, uint16_t seq);
+
+/* Takes a parsed packet of a layer, plain or unwrapped from RTX: books, codec, ret_head without generation.
+ * False: a duplicate or a payload type that is not negotiated; nothing is to be forwarded. */
+bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, const uint8_t *data, bool from_rtx,
+		  int64_t now_us, struct ring_head *ret_head);
+/* A packet of a remote track from the ring: the same books. False: a duplicate. */
+bool track_on_ring(struct track *track, const struct ring_head *head, int64_t now_us);
+/* To every seat here. */
+void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
+		   uint64_t generation, int64_t now_us);
+/* Somebody here or on another mediad needs its packets. */
+bool track_has_audience(const struct track *track);
+void track_set_present(struct track *track, bool present);
+/* The layer that new seats get: the highest that is being sent. */
+unsigned track_best_layer(const struct track *track, int64_t now_us);
+
+void track_want_keyframe(struct track *track, unsigned layer, int64_t now_us);
+/* Sends what is due towards the publisher (NACK, PLI, FIR) into out; returns when to come again. */
+int64_t track_feedback(struct track *track, struct rtcp_out *out, int64_t now_us);
+
+/* A sender report of that layer's SSRC. */
+void track_on_sender_report(struct track *track, unsigned layer, const struct rtcp_sender *sender, int64_t now_us);
+/* Server time of an RTP timestamp, and back. */
+int64_t track_time_us(struct track *track, unsigned layer, uint32_t timestamp, int64_t arrival_us);
+uint32_t track_timestamp(const struct track *track, unsigned layer, int64_t at_us);
+/* The report block about a layer; false when nothing came of it yet. */
+bool track_report(struct track *track, unsigned layer, int64_t now_us, struct rtcp_block *ret_block);
+void track_describe(const struct track *track, struct msg_track *ret_msg);
+
+#endif

@@ -1,0 +1,2 @@
+-- workers/api_contacts.c, GET /contacts.
+select * from parley_contacts($1)
