@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { lingui } from '@lingui/vite-plugin'
+import babel from '@rolldown/plugin-babel'
 import react from '@vitejs/plugin-react'
 import tailwind from '@tailwindcss/vite'
 import type { Plugin } from 'vite'
@@ -36,7 +38,14 @@ function precompress(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [react(), tailwind(), precompress()],
+  plugins: [
+    // Turns what @lingui's macros mark into look-ups, and catalogues into modules.
+    babel({ include: /src\/.*\.tsx?$/, plugins: ['@lingui/babel-plugin-lingui-macro'] }),
+    lingui({ failOnMissing: true, failOnCompileError: true }),
+    react(),
+    tailwind(),
+    precompress(),
+  ],
   build: {
     outDir: 'dist',
     assetsDir: 'assets',

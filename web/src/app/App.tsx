@@ -1,3 +1,5 @@
+import { t } from '@lingui/core/macro'
+import { useLingui } from '@lingui/react'
 import { lazy, Suspense, useEffect, useRef } from 'react'
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
 import { SignIn, SignUp } from '../features/auth/AuthPage'
@@ -12,14 +14,13 @@ const CallScreen = lazy(loadCallScreen)
 
 export function App() {
   const auth = useParley((state) => state.auth)
-  useEffect(() => {
-    void parley.boot()
-  }, [])
+  // Another language draws the page anew: nothing below is memoized.
+  useLingui()
   switch (auth) {
     case 'unknown':
       return <Splash />
     case 'unreachable':
-      return <Splash words="The server cannot be reached. Trying again…" />
+      return <Splash words={t`The server cannot be reached. Trying again…`} />
     case 'signed_out':
       return (
         <Routes>

@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import { useState } from 'react'
 import type { Presence, User } from '../api/types'
 import { cx } from './cx'
@@ -9,14 +10,25 @@ const SIZES = {
   xl: 'size-28 text-[2.25rem]',
 } as const
 
-const PRESENCE: Record<Presence, { word: string; dot: string }> = {
-  online: { word: 'Online', dot: 'bg-online' },
-  busy: { word: 'In a call', dot: 'bg-busy' },
-  away: { word: 'Away', dot: 'bg-away' },
-  offline: { word: 'Offline', dot: 'bg-offline' },
+const DOTS: Record<Presence, string> = {
+  online: 'bg-online',
+  busy: 'bg-busy',
+  away: 'bg-away',
+  offline: 'bg-offline',
 }
 
-export const presenceWord = (presence: Presence): string => PRESENCE[presence].word
+export function presenceWord(presence: Presence): string {
+  switch (presence) {
+    case 'online':
+      return t`Online`
+    case 'busy':
+      return t`In a call`
+    case 'away':
+      return t`Away`
+    case 'offline':
+      return t`Offline`
+  }
+}
 
 export function initialsOf(name: string): string {
   const words = name.trim().split(/\s+/)
@@ -66,7 +78,7 @@ export function Avatar({ user, size = 'md', presence, className }: Props) {
           className={cx(
             'absolute end-0 bottom-0 rounded-full ring-2 ring-surface transition-colors',
             size === 'xl' ? 'end-1.5 bottom-1.5 size-5 ring-4' : size === 'lg' ? 'size-4' : 'size-3',
-            PRESENCE[presence].dot,
+            DOTS[presence],
           )}
         />
       )}

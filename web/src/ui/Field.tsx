@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import type { InputHTMLAttributes } from 'react'
 import { useId, useState } from 'react'
 import { cx } from './cx'
@@ -39,7 +40,7 @@ export function Field({ label, hint, error, type = 'text', className, ...rest }:
             onClick={() => setShown(!shown)}
             className="absolute inset-y-0 end-0 min-w-14 rounded-control px-3 text-sm font-medium text-soft hover:text-text"
           >
-            {shown ? 'Hide' : 'Show'}
+            {shown ? t`Hide` : t`Show`}
           </button>
         )}
       </div>

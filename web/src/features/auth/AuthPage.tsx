@@ -1,3 +1,5 @@
+import { t } from '@lingui/core/macro'
+import { Trans } from '@lingui/react/macro'
 import type { FormEvent, ReactNode } from 'react'
 import { useEffect, useRef, useState } from 'react'
 import { Link } from 'react-router'
@@ -57,17 +59,17 @@ export function SignIn() {
   const [password, setPassword] = useState('')
   const { busy, problem, submit } = useSubmit(() => parley.signIn(username.trim().toLowerCase(), password))
   return (
-    <Frame title="Welcome back" lead="Sign in to see who is around.">
+    <Frame title={t`Welcome back`} lead={t`Sign in to see who is around.`}>
       <form onSubmit={submit} className="space-y-4">
         {problem && (
           <Alert>
             {problem.code === 'bad_credentials'
-              ? 'User name and password do not match.'
+              ? t`User name and password do not match.`
               : problemSentence(problem)}
           </Alert>
         )}
         <Field
-          label="Username"
+          label={t`Username`}
           name="username"
           autoComplete="username"
           autoCapitalize="none"
@@ -78,7 +80,7 @@ export function SignIn() {
           onChange={(event) => setUsername(event.target.value)}
         />
         <Field
-          label="Password"
+          label={t`Password`}
           name="password"
           type="password"
           autoComplete="current-password"
@@ -87,16 +89,16 @@ export function SignIn() {
           onChange={(event) => setPassword(event.target.value)}
         />
         <Button type="submit" look="accent" wide busy={busy} className="mt-2 min-h-12">
-          Sign in
+          <Trans>Sign in</Trans>
         </Button>
       </form>
       <p className="mt-6 text-center text-sm text-soft">
-        New here?{' '}
+        <Trans>New here?</Trans>{' '}
         <Link
           to="/sign-up"
           className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
         >
-          Create account
+          <Trans>Create account</Trans>
         </Link>
       </p>
     </Frame>
@@ -108,12 +110,12 @@ type FieldName = (typeof FIELDS)[number]
 
 function fieldProblem(problem: ApiError | null): { field: FieldName; text: string } | null {
   if (problem?.code === 'username_taken')
-    return { field: 'username', text: 'Somebody has this user name. Try another one.' }
+    return { field: 'username', text: t`Somebody has this user name. Try another one.` }
   const field = FIELDS.find((name) => name === problem?.field)
   if (!problem || !field) return null
   const TEXT: Record<FieldName, string> = {
-    display_name: 'Between 1 and 64 characters.',
-    username: '3 to 32 characters: small letters, digits, dot, dash and underscore.',
+    display_name: t`Between 1 and 64 characters.`,
+    username: t`3 to 32 characters: small letters, digits, dot, dash and underscore.`,
     password: problem.message,
   }
   return { field, text: TEXT[field] }
@@ -129,56 +131,58 @@ export function SignUp() {
   const wrong = fieldProblem(problem)
   const error = (name: FieldName) => (wrong?.field === name ? wrong.text : undefined)
   return (
-    <Frame title="Create your account" lead="One account for all your devices.">
+    <Frame title={t`Create your account`} lead={t`One account for all your devices.`}>
       <form onSubmit={submit} className="space-y-4" noValidate>
-        {problem && <Alert>{wrong ? 'That cannot be used yet. See below.' : problemSentence(problem)}</Alert>}
+        {problem && (
+          <Alert>{wrong ? t`That cannot be used yet. See below.` : problemSentence(problem)}</Alert>
+        )}
         <Field
-          label="Display name"
+          label={t`Display name`}
           name="name"
           autoComplete="name"
           required
           autoFocus
           maxLength={64}
-          hint="What others see."
+          hint={t`What others see.`}
           error={error('display_name')}
           value={values.display_name}
           onChange={set('display_name')}
         />
         <Field
-          label="Username"
+          label={t`Username`}
           name="username"
           autoComplete="username"
           autoCapitalize="none"
           spellCheck={false}
           required
           maxLength={32}
-          hint="How others find you. Small letters, digits, . _ -"
+          hint={t`How others find you. Small letters, digits, . _ -`}
           error={error('username')}
           value={values.username}
           onChange={set('username')}
         />
         <Field
-          label="Password"
+          label={t`Password`}
           name="password"
           type="password"
           autoComplete="new-password"
           required
-          hint="At least 15 characters. A few words are easiest to remember."
+          hint={t`At least 15 characters. A few words are easiest to remember.`}
           error={error('password')}
           value={values.password}
           onChange={set('password')}
         />
         <Button type="submit" look="accent" wide busy={busy} className="mt-2 min-h-12">
-          Create account
+          <Trans>Create account</Trans>
         </Button>
       </form>
       <p className="mt-6 text-center text-sm text-soft">
-        Have an account?{' '}
+        <Trans>Have an account?</Trans>{' '}
         <Link
           to="/sign-in"
           className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
         >
-          Sign in
+          <Trans>Sign in</Trans>
         </Link>
       </p>
     </Frame>
