@@ -13,7 +13,7 @@ function setUp(change: Partial<Api> = {}) {
   const posted: TabMessage[] = []
   const link = { start: vi.fn(), stop: vi.fn(), nudge: vi.fn() }
   const api = {
-    me: vi.fn(() => Promise.resolve(ana)),
+    current: vi.fn(() => Promise.resolve<typeof ana | null>(ana)),
     signIn: vi.fn(() => Promise.resolve(ana)),
     signUp: vi.fn(() => Promise.resolve(ana)),
     signOut: vi.fn(() => Promise.resolve()),
@@ -56,10 +56,10 @@ describe('sign-in', () => {
   })
 
   it('is asked for when there is none, and not when the server is away', async () => {
-    const gone = setUp({ me: () => Promise.reject(new ApiError('unauthorized', '', { status: 401 })) })
+    const gone = setUp({ current: () => Promise.resolve(null) })
     await gone.parley.boot()
     expect(gone.state().auth).toBe('signed_out')
-    const away = setUp({ me: () => Promise.reject(new ApiError('network', '')) })
+    const away = setUp({ current: () => Promise.reject(new ApiError('network', '')) })
     await away.parley.boot()
     expect(away.state().auth).toBe('unreachable')
   })
@@ -67,7 +67,7 @@ describe('sign-in', () => {
   it('ends when another device revoked it', async () => {
     const { parley, api, refuse, link, state } = setUp()
     await parley.boot()
-    api.me.mockRejectedValueOnce(new ApiError('unauthorized', '', { status: 401 }))
+    api.current.mockResolvedValueOnce(null)
     refuse()
     await settle()
     expect(state().auth).toBe('signed_out')

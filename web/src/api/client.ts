@@ -1,6 +1,7 @@
 /* The HTTP API as functions. Every failure is an ApiError; repeating is done here, and only where the
  * interface says that repeating changes nothing. */
 import createClient from 'openapi-fetch'
+import { operations } from './operations.gen'
 import type { paths } from './schema.gen'
 import type { Call, Contact, IceServer, Muted, Problem, ProblemCode, User } from './types'
 
@@ -84,6 +85,22 @@ function take<T>(attempt: () => Outcome<T>, repeats = 2): Promise<T> {
   }, repeats)
 }
 
+/** For what docs/openapi.yaml does not describe yet. */
+export function requestJson<T>(method: string, path: string, body?: unknown, repeats = 2): Promise<T> {
+  return insist(async () => {
+    const response = await timedFetch(
+      new Request(BASE + path, {
+        method,
+        headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      }),
+    )
+    const answer: unknown = response.status === 204 ? null : await response.json().catch(() => null)
+    if (!response.ok) throw errorFrom(response, answer)
+    return answer as T
+  }, repeats)
+}
+
 async function sendSdp(url: string, method: 'POST' | 'PATCH', sdp: string): Promise<Response> {
   const response = await timedFetch(
     new Request(url, {
@@ -113,6 +130,23 @@ export const api = {
     return (await take(() => client.GET('/me'), 1)).user
   },
 
+  /** Who is signed in; null when nobody is. */
+  async current(): Promise<User | null> {
+    if (has('GET /sessions/current'))
+      return (await requestJson<{ user: User | null }>('GET', '/sessions/current', undefined, 1)).user
+    try {
+      return await api.me()
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return null
+      throw error
+    }
+  },
+  async updateContact(
+    userId: string,
+    body: { nickname?: string | null; favourite?: boolean; blocked?: boolean },
+  ): Promise<Contact> {
+    return (await take(() => client.PATCH('/contacts/{user_id}', { ...userPath(userId), body }))).contact
+  },
   async searchUsers(q: string): Promise<User[]> {
     return (await take(() => client.GET('/users', { params: { query: { q } } }))).items
   },
@@ -141,7 +175,10 @@ export const api = {
   async leaveCall(id: string): Promise<Call> {
     return (await take(() => client.POST('/calls/{call_id}/leave', callPath(id)), 4)).call
   },
-  async updateMember(id: string, body: { muted?: Partial<Muted> }): Promise<Call> {
+  async updateMember(
+    id: string,
+    body: { muted?: Partial<Muted>; paused?: boolean; hand?: boolean },
+  ): Promise<Call> {
     return (await take(() => client.PATCH('/calls/{call_id}/members/me', { ...callPath(id), body }))).call
   },
 
@@ -159,3 +196,31 @@ export const api = {
 }
 
 export type Api = typeof api
+
+/** Whether the server's description knows this operation: what it lacks is not shown. */
+export const has = (operation: string): boolean => operations.has(operation)
+
+/** Sends a file, and says how far it is (0 to 1): fetch cannot. */
+export function upload<T>(path: string, file: Blob, onProgress: (part: number) => void): Promise<T> {
+  return new Promise<T>((done, failed) => {
+    const request = new XMLHttpRequest()
+    request.open('PUT', BASE + path)
+    request.responseType = 'text'
+    request.setRequestHeader('Content-Type', file.type)
+    request.upload.addEventListener('progress', (event) => {
+      if (event.lengthComputable) onProgress(event.loaded / event.total)
+    })
+    request.addEventListener('error', () => failed(new ApiError('network', 'The server cannot be reached.')))
+    request.addEventListener('load', () => {
+      let body: unknown = null
+      try {
+        body = request.responseText ? JSON.parse(request.responseText) : null
+      } catch {
+        // Then the status says enough.
+      }
+      if (request.status >= 200 && request.status < 300) done(body as T)
+      else failed(errorFrom(new Response(null, { status: request.status || 500 }), body))
+    })
+    request.send(file)
+  })
+}

@@ -81,13 +81,12 @@ export class Controller {
   async boot(): Promise<void> {
     clearTimeout(this.bootTimer)
     try {
-      this.entered(await this.deps.api.me())
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.store.setState({ auth: 'signed_out' })
-      else {
-        this.store.setState({ auth: 'unreachable' })
-        this.bootTimer = setTimeout(() => void this.boot(), 2_000)
-      }
+      const me = await this.deps.api.current()
+      if (me) this.entered(me)
+      else this.store.setState({ auth: 'signed_out' })
+    } catch {
+      this.store.setState({ auth: 'unreachable' })
+      this.bootTimer = setTimeout(() => void this.boot(), 2_000)
     }
   }
 
@@ -123,7 +122,13 @@ export class Controller {
     this.link.start()
   }
 
-  private exited(): void {
+  /** The account was changed, here. */
+  setMe(me: User): void {
+    this.setWorld({ ...this.world, me })
+  }
+
+  /** The account is gone, or the sign-in was ended. */
+  exited(): void {
     this.link.stop()
     this.session?.moved()
     this.iceServers = null
@@ -132,9 +137,9 @@ export class Controller {
 
   private async checkSignIn(): Promise<void> {
     try {
-      await this.deps.api.me()
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) this.exited()
+      if (!(await this.deps.api.current())) this.exited()
+    } catch {
+      // The link tries again by itself.
     }
   }
 
@@ -207,10 +212,19 @@ export class Controller {
     this.setWorld(withoutContact(this.world, userId))
   }
 
+  async updateContact(userId: string, change: Parameters<Api['updateContact']>[1]): Promise<void> {
+    this.setWorld(withContact(this.world, await this.deps.api.updateContact(userId, change)))
+  }
+
   // ---- calls
 
-  startCall(user: User, video: boolean): void {
-    this.open({ origin: 'outgoing', id: this.deps.newId(), invite: [user], video })
+  startCall(who: User | readonly User[], video: boolean): void {
+    this.open({
+      origin: 'outgoing',
+      id: this.deps.newId(),
+      invite: Array.isArray(who) ? [...who] : [who as User],
+      video,
+    })
   }
 
   answer(call: Call, video: boolean): void {
