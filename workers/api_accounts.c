@@ -402,6 +402,19 @@ static void session_delete(struct request *req, const struct id *session_id)
 	answer_exec(req, "session_delete", 0, params, ARRAY_LEN(params), on_session_deleted);
 }
 
+static void get_me(struct request *req);
+
+/* Who is signed in, for a page that has just been opened. */
+static void get_current_session(struct request *req)
+{
+	static const char nobody[] = "{\"user\":null}";
+
+	if (req->auth.kind == AUTH_NONE)
+		reply_json(req, 200, nobody, sizeof(nobody) - 1);
+	else
+		get_me(req);
+}
+
 static void delete_current_session(struct request *req)
 {
 	session_delete(req, &req->auth.session_id);
@@ -427,19 +440,37 @@ static void get_me(struct request *req)
 	answer_from(req, "me", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
+static bool status_is_valid(const char *status)
+{
+	static const char *const words[] = { "available", "away", "do_not_disturb" };
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(status, words[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void patch_me(struct request *req)
 {
-	const char *display_name = NULL;
+	const char *display_name = NULL, *status = NULL;
 	const struct json_field fields[] = {
 		{ "display_name", FIELD_STRING, false, 1, DISPLAY_NAME_MAX, &display_name, NULL },
+		{ "status", FIELD_STRING, false, 0, 0, &status, NULL },
 	};
-	char user[ID_TEXT_LEN + 1];
+	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
 
 	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
 		return;
 	if (display_name && !check_display_name(req, display_name))
 		return;
-	const char *params[] = { id_format(&req->auth.user_id, user), display_name };
+	if (status && !status_is_valid(status)) {
+		reply_problem(req, 422, "invalid_field", "status",
+			      "status is one of available, away and do_not_disturb.");
+		return;
+	}
+	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session),
+				 display_name, status };
 	answer_from(req, "me_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
@@ -473,6 +504,7 @@ const struct route api_accounts_routes[] = {
 	{ HTTP_POST, "/api/v1/accounts", ROUTE_PUBLIC, BODY_JSON, 0, post_accounts },
 	{ HTTP_POST, "/api/v1/sessions", ROUTE_PUBLIC, BODY_JSON, 0, post_sessions },
 	{ HTTP_GET, "/api/v1/sessions", ROUTE_USER, BODY_NONE, 0, get_sessions },
+	{ HTTP_GET, "/api/v1/sessions/current", ROUTE_ANYBODY, BODY_NONE, 0, get_current_session },
 	{ HTTP_DELETE, "/api/v1/sessions/current", ROUTE_USER, BODY_NONE, 0, delete_current_session },
 	{ HTTP_DELETE, "/api/v1/sessions/{session_id}", ROUTE_USER, BODY_NONE, 0, delete_session },
 	{ HTTP_GET, "/api/v1/me", ROUTE_USER, BODY_NONE, 0, get_me },

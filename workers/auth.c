@@ -25,6 +25,7 @@ struct auth_wait {
 	struct request *req;
 	void (*then)(struct request *req);
 	enum auth_kind kind;
+	bool optional;
 };
 
 struct credential {
@@ -292,8 +293,8 @@ static struct credential credential_in_subprotocols(const struct request *req)
 	return (struct credential){ 0 };
 }
 
-/* False: req was answered. */
-static bool credential_find(struct request *req, struct credential *ret_credential)
+/* What is wrong, or NULL. */
+static const char *credential_find(struct request *req, struct credential *ret_credential)
 {
 	const char *authorization = request_header(req, "authorization");
 	unsigned cookies = 0;
@@ -305,17 +306,15 @@ static bool credential_find(struct request *req, struct credential *ret_credenti
 		const char *token = authorization + 7 + strspn(authorization + 7, " ");
 		c = (struct credential){ AUTH_BEARER, token, strlen(token) };
 	} else if (authorization) {
-		reply_unauthorized(req, cookies || c.kind ? "Send one token, not several."
-							  : "This kind of Authorization is not known here.");
-		return false;
+		return cookies || c.kind ? "Send one token, not several."
+					 : "This kind of Authorization is not known here.";
 	} else if (c.kind == AUTH_NONE && cookies > 1) {
-		reply_unauthorized(req, "Send one token, not several.");
-		return false;
+		return "Send one token, not several.";
 	} else if (c.kind == AUTH_NONE && cookies == 1) {
 		c = (struct credential){ AUTH_COOKIE, cookie, cookie_len };
 	}
 	*ret_credential = c;
-	return true;
+	return NULL;
 }
 
 static void on_found(const struct db_result *result, void *arg)
@@ -332,24 +331,30 @@ static void on_found(const struct db_result *result, void *arg)
 		guessing_is_over(req, true);
 		if (wait->kind == AUTH_COOKIE)
 			auth_set_cookie(req, NULL);
-		reply_unauthorized(req, "You are not signed in, or no longer.");
+		if (wait->optional)
+			wait->then(req);
+		else
+			reply_unauthorized(req, "You are not signed in, or no longer.");
 		return;
 	}
 	req->auth.kind = wait->kind;
 	wait->then(req);
 }
 
-void auth_check(struct request *req, void (*then)(struct request *req))
+static void look_up(struct request *req, void (*then)(struct request *req), bool optional)
 {
-	struct credential credential;
+	struct credential credential = { 0 };
 	char hash[64 + 1];
 	const char *params[] = { hash };
+	const char *problem = credential_find(req, &credential);
 
-	if (!credential_find(req, &credential))
-		return;
-	if (credential.kind == AUTH_NONE || auth_token_hash(credential.token, credential.len, hash) < 0) {
-		if (auth_admit_address(req))
-			reply_unauthorized(req, "Sign in first.");
+	if (problem || credential.kind == AUTH_NONE || auth_token_hash(credential.token, credential.len, hash) < 0) {
+		if (!auth_admit_address(req))
+			return;
+		if (optional)
+			then(req);
+		else
+			reply_unauthorized(req, problem ? problem : "Sign in first.");
 		return;
 	}
 	if (credential.kind == AUTH_COOKIE && (changes_something(req) || is_upgrade(req)) &&
@@ -364,8 +369,18 @@ void auth_check(struct request *req, void (*then)(struct request *req))
 		reply_problem(req, 500, "internal", NULL, NULL);
 		return;
 	}
-	*wait = (struct auth_wait){ .req = req, .then = then, .kind = credential.kind };
+	*wait = (struct auth_wait){ .req = req, .then = then, .kind = credential.kind, .optional = optional };
 	int err = db_exec(req->worker->db, "auth", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_found, wait);
 	if (err < 0)
 		answer_failed(req, &(struct db_result){ .error = DB_LOST });
+}
+
+void auth_check(struct request *req, void (*then)(struct request *req))
+{
+	look_up(req, then, false);
+}
+
+void auth_look(struct request *req, void (*then)(struct request *req))
+{
+	look_up(req, then, true);
 }

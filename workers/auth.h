@@ -23,6 +23,9 @@
 /* Calls then(req) with req->auth filled, now or later; or answers 401, 403, 429 or 503 itself. */
 void auth_check(struct request *req, void (*then)(struct request *req));
 
+/* For routes that anybody may ask: calls then(req) with AUTH_NONE when nobody is signed in (a cookie that is worth
+ * nothing is removed); or answers 429 or 503. */
+void auth_look(struct request *req, void (*then)(struct request *req));
 /* For public routes: may this address ask once more? False: 429 was answered. */
 bool auth_admit_address(struct request *req);
 /* For public routes that set a cookie: false when an Origin was sent that is not this server's (403 answered). */

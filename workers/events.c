@@ -231,6 +231,7 @@ static void on_orphans_due(struct loop_timer *timer, int64_t now_us, void *arg)
 	}
 }
 
+/* mark: see events_fill_presence(). */
 static const char *presence_word(const struct events *events, char mark, const char *id_text)
 {
 	static const char *const words[] = {
@@ -246,6 +247,8 @@ static const char *presence_word(const struct events *events, char mark, const c
 	if (!events || !events->worker->directory || id_parse(id_text, ID_TEXT_LEN, &id) < 0)
 		return "offline";
 	enum presence presence = directory_presence(events->worker->directory, &id);
+	if (presence == PRESENCE_ONLINE && mark != '@')
+		presence = mark == '#' ? PRESENCE_BUSY : PRESENCE_AWAY;
 	return presence < ARRAY_LEN(words) ? words[presence] : "online";
 }
 
@@ -261,7 +264,7 @@ void events_fill_presence(struct events *events, const char *json, size_t len, s
 		const char *value = mark + PRESENCE_MARK_LEN;
 		buf_append(ret, at, (size_t)(value - at));
 		at = value;
-		if (end - value > 1 + ID_TEXT_LEN && (*value == '@' || *value == '!')) {
+		if (end - value > 1 + ID_TEXT_LEN && memchr("@!#~", *value, 4)) {
 			buf_append_str(ret, presence_word(events, *value, value + 1));
 			at += 1 + ID_TEXT_LEN;
 		}

@@ -164,6 +164,8 @@ static void dispatch_api(struct request *req)
 	req->route = m.route;
 	if (m.route->auth == ROUTE_USER)
 		auth_check(req, check_body);
+	else if (m.route->auth == ROUTE_ANYBODY)
+		auth_look(req, check_body);
 	else
 		check_body(req);
 }

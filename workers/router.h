@@ -10,7 +10,7 @@
 
 typedef void route_handler(struct request *req);
 
-enum route_auth { ROUTE_PUBLIC, ROUTE_USER };
+enum route_auth { ROUTE_PUBLIC, ROUTE_USER, ROUTE_ANYBODY /* signed in or not */ };
 enum route_body { BODY_NONE, BODY_JSON, BODY_JSON_OPTIONAL, BODY_SDP, BODY_ANY };
 
 struct route {

@@ -1,7 +1,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Server } from "../support/server.mjs";
-import { Person, request } from "../support/api.mjs";
+import { Person, befriend, request } from "../support/api.mjs";
 
 let server;
 before(async () => (server = await Server.start({ mediads: 1 })));
@@ -13,7 +13,7 @@ test("an account is made, signs in, is seen by GET /me and signs out", async () 
   const ana = await Person.create(server, "Ana Ferreira");
   assert.equal(ana.user.display_name, "Ana Ferreira");
   const me = await ana.must("GET", "/me");
-  assert.deepEqual(me.json.user, ana.user);
+  assert.deepEqual(me.json.user, { ...ana.user, status: "available" });
   assert.equal((await ana.request("DELETE", "/sessions/current")).status, 204);
   assert.equal((await ana.request("GET", "/me")).status, 401);
 });
@@ -36,6 +36,46 @@ test("a cookie needs the right Origin for everything that changes something; a b
   assert.equal((await request(server.base, "GET", "/me", undefined, { headers: { cookie } })).status, 200);
   const both = await request(server.base, "GET", "/me", undefined, { headers: { cookie }, token: ana.token });
   assert.equal(both.status, 401);
+});
+
+test("who is signed in is told without an error, also when nobody is", async () => {
+  const ana = await Person.create(server, "Ana");
+  const ask = (options) => request(server.base, "GET", "/sessions/current", undefined, options);
+  const cookie = `__Host-parley=${ana.token}`;
+  assert.equal((await ask({})).json.user, null);
+  assert.deepEqual((await ask({ token: ana.token })).json.user, { ...ana.user, status: "available" });
+  assert.equal((await ask({ headers: { cookie } })).json.user.id, ana.id);
+  await ana.must("DELETE", "/sessions/current");
+  assert.equal((await ask({ token: ana.token })).json.user, null);
+  const old = await ask({ headers: { cookie } });
+  assert.deepEqual([old.status, old.json.user], [200, null]);
+  assert.match([old.headers["set-cookie"]].flat()[0], /^__Host-parley=; .*Max-Age=0/);
+  assert.equal((await ask({ headers: { authorization: "Basic eDp5" } })).json.user, null);
+});
+
+test("a page learns before any sign-in whether it may offer to sign up", async () => {
+  const { json } = await request(server.base, "GET", "/server");
+  assert.deepEqual([json.server.signups, json.server.password_min], ["open", 15]);
+});
+
+test("a new name and status reach contacts and the own other pages; others never see the status", async () => {
+  const [ana, bela] = [await Person.create(server, "Ana"), await Person.create(server, "Bela")];
+  await befriend(ana, bela);
+  const phone = await ana.device();
+  await Promise.all([ana.connect(), phone.connect(), bela.connect()]);
+  await bela.event("presence", (e) => e.user_id === ana.id && e.presence === "online").catch(() => {});
+  const { json } = await ana.must("PATCH", "/me", { display_name: "Anna", status: "do_not_disturb" });
+  assert.deepEqual([json.user.display_name, json.user.status], ["Anna", "do_not_disturb"]);
+  assert.equal((await phone.event("me")).me.status, "do_not_disturb");
+  assert.equal((await bela.event("contact", (e) => e.contact.user.display_name === "Anna")).contact.user.status, undefined);
+  await bela.event("presence", (e) => e.user_id === ana.id && e.presence === "busy");
+  await ana.must("PATCH", "/me", { status: "away" });
+  await bela.event("presence", (e) => e.user_id === ana.id && e.presence === "away");
+  assert.equal((await bela.must("GET", "/contacts")).json.items[0].presence, "away");
+  for (const p of [ana, phone]) p.disconnect();
+  await bela.event("presence", (e) => e.user_id === ana.id && e.presence === "offline");
+  const bad = await ana.request("PATCH", "/me", { status: "asleep" });
+  assert.deepEqual([bad.status, bad.json.field], [422, "status"]);
 });
 
 test("a user name is taken once", async () => {
