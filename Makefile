@@ -12,7 +12,7 @@ Q := $(if $(filter 1,$(V)),,@)
 
 CC ?= gcc
 CFLAGS ?= -O2 -g
-SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPARLEY_CHECK_INDEX)
 PKGS := openssl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libsystemd
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith \

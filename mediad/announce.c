@@ -18,26 +18,12 @@ static int tell_call(struct media *media, unsigned k, uint16_t type, const struc
 	return relay_tell(media, k, type, &msg, sizeof(msg));
 }
 
+void announce_start(struct media *media)
+{
+	media->relay->hello_due = others(media);
+}
+
 /* ---- remote tracks ---- */
-
-/* The place of a handle of mediad k; NULL: nonsense. */
-static struct track **relay_remote_place(struct media *media, unsigned k, uint64_t handle)
-{
-	uint32_t i = session_handle_index(handle), max = media->md->table.max_tracks;
-
-	if (k >= SHM_PROCESSES_MAX || handle == 0 || i >= max)
-		return NULL;
-	if (!media->remote[k])
-		media->remote[k] = calloc(max, sizeof(struct track *));
-	return media->remote[k] ? &media->remote[k][i] : NULL;
-}
-
-static struct track *relay_find_remote(struct media *media, unsigned k, uint64_t handle)
-{
-	struct track **place = relay_remote_place(media, k, handle);
-
-	return place && *place && (*place)->handle == handle ? *place : NULL;
-}
 
 static void remote_free(struct media *media, struct track *track)
 {
@@ -63,6 +49,8 @@ static void remote_update(struct track *track, const struct msg_track *msg, int6
 		track->codec = codec;
 		track->codec_version++;
 	}
+	/* Out of memory for more layers: those are not forwarded. */
+	(void)track_set_layers(track, msg->layers_len);
 	track->muted = msg->muted;
 	member_set_paused(track->member, msg->paused, now_us);
 }
@@ -73,7 +61,7 @@ static struct track *remote_new(struct call *call, unsigned k, const struct msg_
 	struct track *track;
 	struct member *member = call_member(call, &msg->member, msg->joined_us);
 
-	if (!member || track_new_remote(media, k, msg->handle, SESSION_LAYERS_MAX, &track) < 0)
+	if (!member || track_new_remote(media, k, msg->handle, msg->layers_len, &track) < 0)
 		return NULL;
 	track->kind = msg->track_kind;
 	track->media_kind = msg->media;
@@ -284,9 +272,12 @@ static void flush_call(struct call *call)
 {
 	for (unsigned k = 0; k < call->media->md->mediads; k++) {
 		uint64_t bit = UINT64_C(1) << k;
+		if (call->media->relay->hello_due & bit) /* first of all it learns that we begin */
+			continue;
 		if ((call->gone_due & bit) && tell_call(call->media, k, MSG_CALL_GONE, &call->id) == 0)
 			on_gone_told(call, k);
-		if ((call->here_due & bit) && !(call->gone_due & bit) && tell_call(call->media, k, MSG_CALL_HERE, &call->id) == 0)
+		if ((call->here_due & bit) && !(call->gone_due & bit) &&
+		    tell_call(call->media, k, MSG_CALL_HERE, &call->id) == 0)
 			call->here_due &= ~bit;
 	}
 	if (call->gone_due || call->here_due)
@@ -310,6 +301,17 @@ static void flush_calls(struct media *media)
 	}
 }
 
+static void flush_hello(struct media *media)
+{
+	const struct id none = { 0 };
+
+	for (unsigned k = 0; k < media->md->mediads; k++) {
+		uint64_t bit = UINT64_C(1) << k;
+		if ((media->relay->hello_due & bit) && tell_call(media, k, MSG_CALL_GONE, &none) == 0)
+			media->relay->hello_due &= ~bit;
+	}
+}
+
 /* Subscriptions follow the seats. */
 static void flush_remote(struct track *track)
 {
@@ -318,7 +320,8 @@ static void flush_remote(struct track *track)
 
 	if (wanted == track->subscribed)
 		return;
-	if (relay_tell_handle(media, track->mediad, wanted ? MSG_TRACK_SUBSCRIBE : MSG_TRACK_UNSUBSCRIBE, track->handle) < 0)
+	if (relay_tell_handle(media, track->mediad, wanted ? MSG_TRACK_SUBSCRIBE : MSG_TRACK_UNSUBSCRIBE,
+			      track->handle) < 0)
 		media->relay->tracks_due = true;
 	else
 		track->subscribed = wanted;
@@ -328,6 +331,8 @@ static void flush_remote(struct track *track)
 
 void announce_flush(struct media *media)
 {
+	if (media->relay->hello_due)
+		flush_hello(media);
 	flush_calls(media);
 	if (!media->relay->tracks_due)
 		return;
@@ -369,6 +374,38 @@ static void on_unsubscribe(struct media *media, unsigned k, uint64_t handle)
 	track->loss[k] = 0;
 }
 
+void announce_on_msg(struct media *media, unsigned k, uint16_t type, const void *payload)
+{
+	const struct msg_handle *handle = payload;
+	const struct msg_call *call = payload;
+
+	switch (type) {
+	case MSG_CALL_HERE:
+		on_call_here(media, k, &call->call);
+		break;
+	case MSG_CALL_GONE:
+		if (id_is_none(&call->call))
+			announce_on_restart(media, k);
+		else
+			on_call_gone(media, k, &call->call);
+		break;
+	case MSG_TRACK_ADD:
+		on_track_add(media, k, payload);
+		break;
+	case MSG_TRACK_REMOVE:
+		on_track_remove(media, k, handle->handle);
+		break;
+	case MSG_TRACK_SUBSCRIBE:
+		on_subscribe(media, k, handle->handle);
+		break;
+	case MSG_TRACK_UNSUBSCRIBE:
+		on_unsubscribe(media, k, handle->handle);
+		break;
+	default:
+		break;
+	}
+}
+
 void announce_on_restart(struct media *media, unsigned k)
 {
 	struct call *next;
@@ -388,4 +425,3 @@ void announce_on_restart(struct media *media, unsigned k)
 		}
 	}
 }
-

@@ -1,7 +1,7 @@
 #include "mediad/call.h"
 
 #include "mediad/egress.h"
-#include "mediad/relay.h"
+#include "mediad/announce.h"
 #include "mediad/report.h"
 
 #include <stdlib.h>
@@ -168,7 +168,7 @@ int call_join(struct media_peer *peer)
 	peer->next = call->peers;
 	call->peers = peer;
 	if (first)
-		relay_on_call(call);
+		announce_call(call);
 	return 0;
 }
 
@@ -188,7 +188,7 @@ void call_leave(struct media_peer *peer)
 		call_reseat(call);
 		return;
 	}
-	relay_on_call_gone(call);
+	announce_call_gone(call);
 	call_free_if_done(call);
 }
 

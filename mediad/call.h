@@ -68,11 +68,9 @@ struct media_peer {
 	struct peer_source source[PEER_SOURCES];
 	unsigned learnt; /* in this second */
 	int64_t learnt_us;
-	struct twcc *twcc;   /* NULL: no m-line receives with it */
-	uint32_t twcc_media; /* SSRC named in feedback: the last that spoke */
-	/* The publisher's NTP clock against ours, from its sender reports. */
-	bool clock_known;
-	int64_t clock_offset_us; /* ours = NTP + offset */
+	struct twcc *twcc;	     /* NULL: no m-line receives with it */
+	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
+	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	int64_t rtt_us;
 	int64_t report_due_us;
 	/* MSG_SEATS */
@@ -131,8 +129,6 @@ void peer_set_places(struct media_peer *peer);
 void peer_seats_changed(struct media_peer *peer);
 /* Sends a changed list. False: no worker takes it now. */
 bool peer_tell_seats(struct media_peer *peer);
-/* The source of an SSRC; NULL: not known (yet). */
-const struct peer_source *peer_find_source(const struct media_peer *peer, uint32_t ssrc);
 /* The peer wants to be run at that time, or earlier. */
 void peer_due(struct media_peer *peer, int64_t at_us);
 /* A buffer for RTCP, and its sending; peer_rtcp_end() returns 0 or why not. */

@@ -2,16 +2,14 @@
 
 #include "mediad/call.h"
 #include "mediad/codec.h"
-#include "mediad/relay.h"
+#include "mediad/announce.h"
 #include "mediad/report.h"
+#include "mediad/source.h"
 
 #include <stdlib.h>
 
 #define NTP_EPOCH_US   (INT64_C(2208988800) * USEC_PER_SEC) /* 1900 to 1970 */
 #define SEATS_RETRY_US (100 * USEC_PER_MSEC)
-#define SOURCE_MASK    (PEER_SOURCES - 1)
-
-_Static_assert(PEER_SOURCES >= SESSION_MLINES_MAX * SESSION_LAYERS_MAX * 2 + 1, "never full");
 
 int media_start(struct mediad *md, struct media **ret_media)
 {
@@ -29,6 +27,7 @@ int media_start(struct mediad *md, struct media **ret_media)
 		media_stop(media);
 		return -ENOMEM;
 	}
+	announce_start(media);
 	*ret_media = media;
 	return 0;
 }
@@ -57,122 +56,6 @@ struct media *media_stop(struct media *media)
 	return NULL;
 }
 
-/* ---- sources: which SSRC is what ---- */
-
-static struct peer_source *source_place(struct media_peer *peer, uint32_t ssrc)
-{
-	uint32_t i = (ssrc * UINT32_C(0x9e3779b1)) >> 16;
-
-	while (peer->source[i & SOURCE_MASK].used && peer->source[i & SOURCE_MASK].ssrc != ssrc)
-		i++;
-	return &peer->source[i & SOURCE_MASK];
-}
-
-const struct peer_source *peer_find_source(const struct media_peer *peer, uint32_t ssrc)
-{
-	const struct peer_source *source = source_place((struct media_peer *)peer, ssrc);
-
-	return source->used ? source : NULL;
-}
-
-static void source_add(struct media_peer *peer, uint32_t ssrc, unsigned mline, unsigned layer, bool is_rtx)
-{
-	struct peer_source *source = source_place(peer, ssrc);
-
-	if (ssrc == 0 || source->used) /* the first m-line that claims it has it */
-		return;
-	*source = (struct peer_source){
-		.ssrc = ssrc, .used = 1, .mline = (uint8_t)mline, .layer = (uint8_t)layer, .is_rtx = is_rtx
-	};
-}
-
-static void sources_rebuild(struct media_peer *peer)
-{
-	memset(peer->source, 0, sizeof(peer->source));
-	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
-		const struct track *track = peer->track[i];
-		for (unsigned k = 0; track && k < track->layers_len; k++) {
-			source_add(peer, track->layer[k]->ssrc, i, k, false);
-			source_add(peer, track->layer[k]->rtx_ssrc, i, k, true);
-		}
-	}
-}
-
-static bool text_is(const struct rtp_element *e, const char *text)
-{
-	size_t len = strlen(text);
-
-	return e && len > 0 && e->len == len && memcmp(e->data, text, len) == 0;
-}
-
-/* The only m-line that sends with this payload type, or none. */
-static unsigned mline_of_payload_type(const struct media_peer *peer, uint8_t payload_type)
-{
-	unsigned found = SESSION_MLINES_MAX;
-	bool is_rtx;
-
-	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		if (!peer->track[i] || !codec_find(&peer->t->rec->mline[i], payload_type, &is_rtx))
-			continue;
-		if (found != SESSION_MLINES_MAX)
-			return SESSION_MLINES_MAX;
-		found = i;
-	}
-	return found;
-}
-
-static unsigned mline_of_packet(const struct media_peer *peer, const struct rtp *rtp)
-{
-	const struct rtp_element *mid = rtp_find(rtp, peer->ext_mid);
-
-	if (!mid)
-		return mline_of_payload_type(peer, rtp->payload_type);
-	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		if (peer->track[i] && text_is(mid, peer->t->rec->mline[i].mid))
-			return i;
-	}
-	return SESSION_MLINES_MAX;
-}
-
-static int layer_of_packet(const struct media_peer *peer, const struct session_mline *m, const struct rtp *rtp,
-			   bool is_rtx)
-{
-	const struct rtp_element *rid = rtp_find(rtp, is_rtx ? peer->ext_repaired_rid : peer->ext_rid);
-
-	if (m->layers_len <= 1)
-		return 0;
-	for (int k = 0; k < MIN(m->layers_len, SESSION_LAYERS_MAX); k++) {
-		if (text_is(rid, m->layer[k].rid))
-			return k;
-	}
-	return -1;
-}
-
-/* An SSRC that nobody announced: what its header extensions or payload type say. */
-static const struct peer_source *source_learn(struct media_peer *peer, const struct rtp *rtp, int64_t now_us)
-{
-	bool is_rtx;
-
-	if (now_us - peer->learnt_us > USEC_PER_SEC) {
-		peer->learnt_us = now_us;
-		peer->learnt = 0;
-	}
-	if (peer->learnt++ >= PEER_LEARN_PER_SECOND)
-		return NULL;
-	unsigned i = mline_of_packet(peer, rtp);
-	if (i == SESSION_MLINES_MAX || rtp->ssrc == 0)
-		return NULL;
-	const struct session_mline *m = &peer->t->rec->mline[i];
-	if (!codec_find(m, rtp->payload_type, &is_rtx))
-		return NULL;
-	int layer = layer_of_packet(peer, m, rtp, is_rtx);
-	if (layer < 0 || layer >= peer->track[i]->layers_len)
-		return NULL;
-	track_set_ssrc(peer->track[i], (unsigned)layer, is_rtx, rtp->ssrc);
-	sources_rebuild(peer);
-	return peer_find_source(peer, rtp->ssrc);
-}
-
 /* ---- offers ---- */
 
 static void sync_extensions(struct media_peer *peer)
@@ -189,10 +72,11 @@ static void sync_extensions(struct media_peer *peer)
 		peer->ext_rid = peer->ext_rid ? peer->ext_rid : m->ext.rid;
 		peer->ext_repaired_rid = peer->ext_repaired_rid ? peer->ext_repaired_rid : m->ext.repaired_rid;
 		peer->ext_twcc = peer->ext_twcc ? peer->ext_twcc : m->ext.twcc;
-		for (unsigned c = 0; c < MIN(m->codecs_len, SESSION_CODECS_MAX); c++)
+		for (unsigned c = 0; c < MIN(m->codecs_len, SESSION_CODECS_MAX); c++) {
 			peer->uses_remb = peer->uses_remb || (m->codec[c].feedback & FB_REMB);
+			peer->uses_twcc = peer->uses_twcc || (m->ext.twcc && (m->codec[c].feedback & FB_TWCC));
+		}
 	}
-	peer->uses_twcc = peer->ext_twcc != 0;
 }
 
 static int sync_track(struct media_peer *peer, unsigned i)
@@ -201,16 +85,16 @@ static int sync_track(struct media_peer *peer, unsigned i)
 	bool wanted = i < peer->t->rec->mlines_len && m->receives && !m->rejected;
 
 	if (!wanted && peer->track[i]) {
-		relay_track_gone(peer->track[i]);
+		announce_track_gone(peer->track[i]);
 		peer->track[i] = track_free(peer->track[i]);
 	} else if (wanted && peer->track[i]) {
 		track_on_offer(peer->track[i]);
-		relay_track_changed(peer->track[i]);
+		announce_track_changed(peer->track[i]);
 	} else if (wanted) {
 		int err = track_new(peer, i, &peer->track[i]);
 		if (err < 0)
 			return err;
-		relay_track_changed(peer->track[i]);
+		announce_track_changed(peer->track[i]);
 	}
 	return 0;
 }
@@ -244,7 +128,7 @@ static int peer_sync(struct media_peer *peer)
 		if (err == 0)
 			err = sync_seat(peer, i);
 	}
-	sources_rebuild(peer);
+	source_rebuild(peer);
 	peer_set_places(peer);
 	peer_seats_changed(peer);
 	call_reseat(peer->call);
@@ -360,7 +244,7 @@ void media_on_closed(struct transport *t)
 	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {
 		if (!peer->track[i])
 			continue;
-		relay_track_gone(peer->track[i]);
+		announce_track_gone(peer->track[i]);
 		peer->track[i] = track_free(peer->track[i]);
 	}
 	peer_set_places(peer);
@@ -400,7 +284,7 @@ void media_on_member_state(struct media *media, const struct msg_member_state *s
 	member_set_paused(member, state->paused, now_us);
 	for (struct track *track = member->tracks; track; track = track->member_next) {
 		if (track->rec)
-			relay_track_changed(track);
+			announce_track_changed(track);
 	}
 }
 
@@ -410,7 +294,7 @@ static void note_transport_wide(struct media_peer *peer, const struct rtp *rtp, 
 {
 	const struct rtp_element *e = rtp_find(rtp, peer->ext_twcc);
 
-	if (!peer->twcc || !e || e->len < 2)
+	if (!peer->twcc || !peer->uses_twcc || !e || e->len < 2)
 		return;
 	peer->twcc_media = rtp->ssrc;
 	twcc_on_packet(peer->twcc, rtp_get16(e->data), rtp->marker, now_us);
@@ -441,7 +325,7 @@ bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us
 		return false;
 	}
 	note_transport_wide(peer, &rtp, now_us);
-	const struct peer_source *source = peer_find_source(peer, rtp.ssrc);
+	const struct peer_source *source = source_find(peer, rtp.ssrc);
 	if (UNLIKELY(!source))
 		source = source_learn(peer, &rtp, now_us);
 	if (!source) {
@@ -484,7 +368,8 @@ void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *m
 
 void media_on_peer_restart(struct media *media, unsigned k)
 {
-	relay_on_restart(media, k);
+	if (k < media->md->mediads && k != media->md->index)
+		announce_on_restart(media, k);
 }
 
 bool media_drain_rings(struct media *media, unsigned budget, int64_t now_us)
@@ -509,7 +394,7 @@ static void tell_seats(struct media *media, int64_t now_us)
 void media_flush(struct media *media, int64_t now_us)
 {
 	tell_seats(media, now_us);
-	relay_flush(media);
+	announce_flush(media);
 	uint64_t news = ring_post_flush(&media->md->ring);
 	for (unsigned k = 0; news; k++, news >>= 1) {
 		if (news & 1)

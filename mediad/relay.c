@@ -1,6 +1,6 @@
 #include "mediad/relay.h"
 
-#include "mediad/codec.h"
+#include "mediad/announce.h"
 
 #include <stdlib.h>
 
@@ -10,16 +10,6 @@
 #define RELAY_REPAIR_US	    USEC_PER_SEC /* after a loss in a ring, gaps are asked for that long */
 #define RELAY_REPAIR_MAX    64
 #define RELAY_CLOCK_SANE_US (10 * USEC_PER_SEC)
-
-struct relay {
-	int64_t due_us; /* of relay_run() */
-	int64_t loss_due_us;
-	uint64_t lost[SHM_PROCESSES_MAX];     /* what the readers had lost when we looked last */
-	int64_t repair_us[SHM_PROCESSES_MAX]; /* until when gaps are asked for */
-	bool calls_due;			      /* some call has mediads to tell */
-	bool tracks_due;		      /* some track */
-	uint64_t poked;
-};
 
 int relay_start(struct media *media, struct relay **ret_relay)
 {
@@ -33,14 +23,7 @@ int relay_start(struct media *media, struct relay **ret_relay)
 	return 0;
 }
 
-static uint64_t others(const struct media *media)
-{
-	uint64_t all = media->md->mediads >= 64 ? UINT64_MAX : (UINT64_C(1) << media->md->mediads) - 1;
-
-	return all & ~(UINT64_C(1) << media->md->index);
-}
-
-static int relay_tell(struct media *media, unsigned k, uint16_t type, const void *payload, size_t len)
+int relay_tell(struct media *media, unsigned k, uint16_t type, const void *payload, size_t len)
 {
 	int err = link_push(&media->md->link_mediad[k], type, 0, payload, len);
 
@@ -49,26 +32,37 @@ static int relay_tell(struct media *media, unsigned k, uint16_t type, const void
 	return err;
 }
 
-static int tell_call(struct call *call, unsigned k, uint16_t type)
-{
-	struct msg_call msg = { .call = call->id };
-
-	return relay_tell(call->media, k, type, &msg, sizeof(msg));
-}
-
-static int relay_tell_handle(struct media *media, unsigned k, uint16_t type, uint64_t handle)
+int relay_tell_handle(struct media *media, unsigned k, uint16_t type, uint64_t handle)
 {
 	struct msg_handle msg = { .handle = handle };
 
 	return relay_tell(media, k, type, &msg, sizeof(msg));
 }
 
-static void relay_run_by(struct media *media, int64_t at_us)
+void relay_run_by(struct media *media, int64_t at_us)
 {
 	if (at_us >= media->relay->due_us)
 		return;
 	media->relay->due_us = at_us;
 	media_wake_at(media, at_us);
+}
+
+struct track **relay_remote_place(struct media *media, unsigned k, uint64_t handle)
+{
+	uint32_t i = session_handle_index(handle), max = media->md->table.max_tracks;
+
+	if (k >= SHM_PROCESSES_MAX || handle == 0 || i >= max)
+		return NULL;
+	if (!media->remote[k])
+		media->remote[k] = calloc(max, sizeof(struct track *));
+	return media->remote[k] ? &media->remote[k][i] : NULL;
+}
+
+struct track *relay_find_remote(struct media *media, unsigned k, uint64_t handle)
+{
+	struct track **place = relay_remote_place(media, k, handle);
+
+	return place && *place && (*place)->handle == handle ? *place : NULL;
 }
 
 void relay_clock(struct track *track, unsigned layer, uint64_t ntp)
@@ -101,7 +95,7 @@ void relay_keyframe_wanted(struct track *track)
 
 /* ---- messages ---- */
 
-static struct track *relay_find_local(struct media *media, uint64_t handle)
+struct track *relay_find_local(struct media *media, uint64_t handle)
 {
 	uint32_t i = session_handle_index(handle);
 
@@ -149,8 +143,7 @@ static void on_clock(struct media *media, unsigned k, const struct msg_clock *ms
 	    __builtin_sub_overflow(loop_now_us(media->md->loop), msg->arrival_us, &age_us) ||
 	    age_us > RELAY_CLOCK_SANE_US || age_us < -RELAY_CLOCK_SANE_US)
 		return;
-	track->layer[msg->layer]->clock =
-		(struct track_clock){ .valid = true, .reported = true, .rtp = msg->rtp, .us = msg->arrival_us };
+	track->layer[msg->layer]->clock = (struct rtp_clock){ .valid = true, .rtp = msg->rtp, .us = msg->arrival_us };
 }
 
 static void on_loss(struct media *media, unsigned k, const struct msg_loss *msg)
@@ -164,28 +157,17 @@ static void on_loss(struct media *media, unsigned k, const struct msg_loss *msg)
 void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload)
 {
 	const struct msg_handle *handle = payload;
-	const struct msg_call *call = payload;
 
 	if (k >= media->md->mediads || k == media->md->index)
 		return;
 	switch (msg->type) {
 	case MSG_CALL_HERE:
-		on_call_here(media, k, &call->call);
-		break;
 	case MSG_CALL_GONE:
-		on_call_gone(media, k, &call->call);
-		break;
 	case MSG_TRACK_ADD:
-		on_track_add(media, k, payload);
-		break;
 	case MSG_TRACK_REMOVE:
-		on_track_remove(media, k, handle->handle);
-		break;
 	case MSG_TRACK_SUBSCRIBE:
-		on_subscribe(media, k, handle->handle);
-		break;
 	case MSG_TRACK_UNSUBSCRIBE:
-		on_unsubscribe(media, k, handle->handle);
+		announce_on_msg(media, k, msg->type, payload);
 		break;
 	case MSG_TRACK_KEYFRAME:
 		on_keyframe(media, handle->handle);
@@ -374,4 +356,3 @@ struct relay *relay_stop(struct relay *relay)
 	free(relay);
 	return NULL;
 }
-

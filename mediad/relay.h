@@ -1,46 +1,51 @@
-/* mediad/relay.h - tracks of other mediads: who has which call, subscriptions, packets through the rings.
+/* mediad/relay.h - packets from the other mediads' rings, and what is said back about them.
  *
- *   A: MSG_CALL_HERE ──▶ B        A has a member of the call
- *   A ◀── MSG_CALL_HERE, MSG_TRACK_ADD … B      B has too (said once per HERE that is news), and what it sends
- *   A: MSG_TRACK_SUBSCRIBE ──▶ B  the first seat of A on a track of B
- *   B: descriptors in its ring for A; A copies the packet and forwards it
- *   A: MSG_TRACK_KEYFRAME, MSG_TRACK_NACK, MSG_TRACK_LOSS ──▶ B; B: MSG_TRACK_CLOCK ──▶ A
- *   A: MSG_CALL_GONE ──▶ B        A's last member of the call left
+ *   B publishes, posts descriptors in its ring for A; A copies the packet once and forwards it to its seats
+ *   A: MSG_TRACK_KEYFRAME ──▶ B   a seat of A waits for a picture, or lost one
+ *   A: MSG_TRACK_NACK ──▶ B       A was lapped: descriptors that it never saw are posted again
+ *   A: MSG_TRACK_LOSS ──▶ B       the worst loss among A's listeners
+ *   B: MSG_TRACK_CLOCK ──▶ A      the publisher's sender report
  *
- * A full link loses nothing: what must be told is kept as masks (call here_due and gone_due, track announce_due,
- * track subscribed) and told later; a removal that does not fit becomes GONE, HERE and all tracks again. */
+ * Which tracks there are, and who forwards them, is announce.h. */
 #ifndef PARLEY_MEDIAD_RELAY_H
 #define PARLEY_MEDIAD_RELAY_H
 
 #include "mediad/call.h"
 
-struct relay;
+struct relay {
+	int64_t due_us; /* of relay_run() */
+	int64_t loss_due_us;
+	uint64_t lost[SHM_PROCESSES_MAX];     /* what the readers had lost when we looked last */
+	int64_t repair_us[SHM_PROCESSES_MAX]; /* until when gaps are asked for */
+	uint64_t hello_due;		      /* mediads that do not know yet that we began anew */
+	bool calls_due;			      /* some call has mediads to tell */
+	bool tracks_due;		      /* some track */
+};
 
 int relay_start(struct media *media, struct relay **ret_relay);
 struct relay *relay_stop(struct relay *relay);
 
-/* The first transport of a call came here; the last one left. */
-void relay_on_call(struct call *call);
-void relay_on_call_gone(struct call *call);
-/* A local track is there, changed (codec, pause, mute), or goes. */
-void relay_track_changed(struct track *track);
-void relay_track_gone(struct track *track);
-/* A remote track's seats came or went. */
-void relay_seats_changed(struct track *track);
 /* A local layer's sender report, for the mediads that forward it. */
 void relay_clock(struct track *track, unsigned layer, uint64_t ntp);
 /* A remote track's key frame is wanted. */
 void relay_keyframe_wanted(struct track *track);
-
+/* Any message from mediad k. */
 void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload);
-void relay_on_restart(struct media *media, unsigned k);
-bool relay_drain(struct media *media, unsigned budget, int64_t now_us);
-bool relay_has_news(const struct media *media);
 /* Posts a published local packet to the mediads that forward it. */
 void relay_post(const struct track *track, uint32_t slot, uint64_t generation);
-/* Tells what is still to be told; end of turn. */
-void relay_flush(struct media *media);
+/* At most budget packets of each mediad; true when more wait. */
+bool relay_drain(struct media *media, unsigned budget, int64_t now_us);
+bool relay_has_news(const struct media *media);
 /* Key-frame watchdog, repair of ring losses, loss reports; returns when to come again. */
 int64_t relay_run(struct media *media, int64_t now_us);
+
+/* For announce.c as well. A full link is counted: -EAGAIN. */
+int relay_tell(struct media *media, unsigned k, uint16_t type, const void *payload, size_t len);
+int relay_tell_handle(struct media *media, unsigned k, uint16_t type, uint64_t handle);
+void relay_run_by(struct media *media, int64_t at_us);
+/* The place of a handle of mediad k (NULL: nonsense, or no memory), and the track there; NULL: not that one. */
+struct track **relay_remote_place(struct media *media, unsigned k, uint64_t handle);
+struct track *relay_find_remote(struct media *media, unsigned k, uint64_t handle);
+struct track *relay_find_local(struct media *media, uint64_t handle);
 
 #endif

@@ -1,5 +1,7 @@
 #include "mediad/report.h"
 
+#include "mediad/source.h"
+
 #define REPORT_INTERVAL_US USEC_PER_SEC
 #define REPORT_SPARE	   300 /* bytes that a track's feedback may need */
 #define REPORT_LOSS_US	   (5 * USEC_PER_SEC)
@@ -28,7 +30,7 @@ static void on_blocks(struct media_peer *peer, const struct rtcp_packet *packet,
 
 static void on_sender_report(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
 {
-	const struct peer_source *source = peer_find_source(peer, rtcp_sender_ssrc(packet));
+	const struct peer_source *source = source_find(peer, rtcp_sender_ssrc(packet));
 	struct rtcp_sender sender;
 
 	if (!source || source->is_rtx || !peer->track[source->mline])

@@ -2,19 +2,20 @@
 
 #include "mediad/call.h"
 #include "mediad/egress.h"
-#include "mediad/relay.h"
+#include "mediad/announce.h"
 #include "mediad/report.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SEAT_HOLE_MAX	 512 /* a wider hole in the source is a new beginning */
-#define SEAT_RESEND_MIN	 (10 * USEC_PER_MSEC)
-#define SEAT_RESEND_MAX	 (500 * USEC_PER_MSEC)
-#define SEAT_STEP_MIN_US (10 * USEC_PER_MSEC) /* timestamps move on by this at a switch at least */
-#define SEAT_AUDIO_STEP	 (20 * USEC_PER_MSEC) /* the last packet's own length */
-#define RTX_OSN_LEN	 2
-#define RTP_ONE_BYTE_MAX 14
+#define SEAT_HOLE_MAX	   512 /* a wider hole in the source is a new beginning */
+#define SEAT_RESEND_MIN	   (10 * USEC_PER_MSEC)
+#define SEAT_RESEND_MAX	   (500 * USEC_PER_MSEC)
+#define SEAT_RESEND_BUDGET 256
+#define SEAT_STEP_MIN_US   (10 * USEC_PER_MSEC) /* timestamps move on by this at a switch at least */
+#define SEAT_AUDIO_STEP	   (20 * USEC_PER_MSEC) /* the last packet's own length */
+#define RTX_OSN_LEN	   2
+#define RTP_ONE_BYTE_MAX   14
 
 /* One packet as it is to be written. */
 struct seat_write {
@@ -77,6 +78,7 @@ int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat)
 		return -ENOMEM;
 	seat->peer = peer;
 	seat->fir_command = -1;
+	seat->resend_budget = SEAT_RESEND_BUDGET;
 	err = session_seat_new(table, &seat->rec);
 	if (err < 0) {
 		free(seat);
@@ -115,7 +117,7 @@ struct seat *seat_free(struct seat *seat)
 	struct track *track = seat->source;
 	seat_unlink(seat);
 	if (track)
-		relay_seats_changed(track);
+		announce_seats_changed(track);
 	session_seat_free(&seat_mediad(seat)->table, seat->rec);
 	stat_add(&seat_mediad(seat)->counters->seats, (uint64_t)-1);
 	free(seat);
@@ -161,7 +163,7 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 		return;
 	seat_unlink(seat);
 	if (old)
-		relay_seats_changed(old);
+		announce_seats_changed(old);
 	seat->mapped = false;
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
@@ -180,7 +182,7 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 	track->seats = seat;
 	seat->layer_wanted = (uint8_t)track_best_layer(track, now_us);
 	seat_move(seat, seat_is_paused(seat) ? SEAT_PAUSED : SEAT_WAITING);
-	relay_seats_changed(track);
+	announce_seats_changed(track);
 	seat_want_keyframe(seat, now_us);
 }
 
@@ -451,6 +453,7 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 	if (send_packet(seat, &write, packet->now_us) < 0)
 		return;
 	rec->packets++;
+	seat->resend_budget = MIN(seat->resend_budget + 1, SEAT_RESEND_BUDGET);
 	rec->octets += head->payload_len;
 	if (rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER))
 		seat_move(seat, SEAT_LIVE);
@@ -518,10 +521,12 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 	if (seat->resent_ms[i] && (now_ms - seat->resent_ms[i]) * USEC_PER_MSEC < pause)
 		return;
 	seat->resent_ms[i] = now_ms;
-	if (seat_resend(seat, h, now_us))
+	if (seat->resend_budget > 0 && seat_resend(seat, h, now_us)) {
+		seat->resend_budget--;
 		stat_add(&counters->rtx_sent, 1);
-	else
+	} else {
 		stat_add(&counters->rtx_missing, 1);
+	}
 }
 
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us)

@@ -33,8 +33,10 @@ struct seat {
 	bool report_due; /* a sender report goes out with this turn */
 	/* What the receiver reports. */
 	uint8_t fraction_lost;
-	int64_t loss_us;		     /* when; 0 = never */
-	int16_t fir_command;		     /* the last one obeyed; -1 = none */
+	int64_t loss_us;     /* when; 0 = never */
+	int16_t fir_command; /* the last one obeyed; -1 = none */
+	/* Retransmissions allowed: one more with each packet, so they never cost more than the stream itself. */
+	uint32_t resend_budget;
 	uint32_t resent_ms[SESSION_HISTORY]; /* when each was retransmitted last; 0 = never */
 };
 

@@ -2,16 +2,13 @@
 
 #include "mediad/call.h"
 #include "mediad/codec.h"
-#include "mediad/relay.h"
+#include "mediad/announce.h"
 
 #include <stdlib.h>
 
-#define TRACK_NACKS_MAX	       64 /* asked for at once */
-#define TRACK_CLOCK_SANE_US    (5 * USEC_PER_SEC)
-#define TRACK_CLOCK_ANCHOR_MAX (1 << 30)
-#define TRACK_LAYER_RECENT_US  (2 * USEC_PER_SEC)
-#define TRACK_RETURN_US	       USEC_PER_SEC
-#define TRACK_CLOCK_SLOW       64 /* a report that came late moves the offset by this part of it */
+#define TRACK_NACKS_MAX	      64 /* asked for at once */
+#define TRACK_LAYER_RECENT_US (2 * USEC_PER_SEC)
+#define TRACK_RETURN_US	      USEC_PER_SEC
 
 static const struct session_mline *track_mline(const struct track *track)
 {
@@ -27,7 +24,7 @@ static void layer_reset(struct track_layer *l)
 	nack_init(&l->nack);
 }
 
-static int layers_alloc(struct track *track, unsigned n)
+int track_set_layers(struct track *track, unsigned n)
 {
 	n = MAX(1, MIN(n, SESSION_LAYERS_MAX));
 	for (unsigned i = 0; i < n; i++) {
@@ -63,7 +60,7 @@ int track_new(struct media_peer *peer, unsigned mline, struct track **ret_track)
 	track->kind = m->track_kind;
 	track->media_kind = m->media;
 	track->present = !kind_is_screen(m->track_kind);
-	err = layers_alloc(track, m->layers_len);
+	err = track_set_layers(track, m->layers_len);
 	if (err == 0)
 		err = session_track_new(table, &track->rec);
 	if (err < 0)
@@ -95,7 +92,7 @@ int track_new_remote(struct media *media, unsigned mediad, uint64_t handle, unsi
 	track->mediad = mediad;
 	track->handle = handle;
 	track->present = true;
-	if (layers_alloc(track, layers_len) < 0) {
+	if (track_set_layers(track, layers_len) < 0) {
 		track_free(track);
 		return -ENOMEM;
 	}
@@ -136,7 +133,7 @@ void track_on_offer(struct track *track)
 	bool is_rtx;
 
 	/* A failed allocation leaves the layers that were there. */
-	(void)layers_alloc(track, m->layers_len);
+	(void)track_set_layers(track, m->layers_len);
 	track->rec->layers_len = track->layers_len;
 	for (unsigned i = 0; i < track->layers_len; i++) {
 		struct track_layer *l = track->layer[i];
@@ -167,7 +164,7 @@ static bool track_switch_codec(struct track *track, uint8_t payload_type)
 	if (!codec || is_rtx)
 		return false;
 	track_set_codec(track, codec);
-	relay_track_changed(track);
+	announce_track_changed(track);
 	return true;
 }
 
@@ -414,7 +411,7 @@ void track_set_present(struct track *track, bool present)
 	if (track->present == present)
 		return;
 	track->present = present;
-	relay_track_changed(track);
+	announce_track_changed(track);
 	call_reseat(track->member->call);
 }
 
@@ -492,20 +489,7 @@ void track_on_sender_report(struct track *track, unsigned layer, const struct rt
 {
 	struct media_peer *peer = track->peer;
 	struct track_layer *l = track->layer[layer];
-	int64_t ntp_us = (int64_t)((sender->ntp >> 32) * (uint64_t)USEC_PER_SEC +
-				   ((sender->ntp & UINT32_MAX) * (uint64_t)USEC_PER_SEC >> 32));
-	int64_t offset = now_us - ntp_us;
-
-	/* The report that was under way for the shortest time tells best; a slow drift is followed. */
-	if (!peer->clock_known || offset < peer->clock_offset_us ||
-	    offset - peer->clock_offset_us > TRACK_CLOCK_SANE_US)
-		peer->clock_offset_us = offset;
-	else
-		peer->clock_offset_us += (offset - peer->clock_offset_us) / TRACK_CLOCK_SLOW;
-	peer->clock_known = true;
-	l->clock = (struct track_clock){
-		.valid = true, .reported = true, .rtp = sender->rtp, .us = ntp_us + peer->clock_offset_us
-	};
+	rtp_clock_report(&l->clock, &peer->clock, sender->ntp, sender->rtp, now_us);
 	l->lsr = (uint32_t)(sender->ntp >> 16);
 	l->lsr_us = now_us;
 	if (layer == 0) {
@@ -516,33 +500,19 @@ void track_on_sender_report(struct track *track, unsigned layer, const struct rt
 	relay_clock(track, layer, sender->ntp);
 }
 
+static uint32_t track_rate(const struct track *track)
+{
+	return track->codec.clock_rate ? track->codec.clock_rate : 90000;
+}
+
 int64_t track_time_us(struct track *track, unsigned layer, uint32_t timestamp, int64_t arrival_us)
 {
-	struct track_clock *clock = &track->layer[layer]->clock;
-	int64_t rate = track->codec.clock_rate ? track->codec.clock_rate : 90000;
-
-	if (LIKELY(clock->valid)) {
-		int32_t distance = (int32_t)(timestamp - clock->rtp);
-		int64_t at = clock->us + distance * USEC_PER_SEC / rate;
-		bool sane = at - arrival_us < TRACK_CLOCK_SANE_US && arrival_us - at < TRACK_CLOCK_SANE_US;
-		if (LIKELY(sane && distance < TRACK_CLOCK_ANCHOR_MAX))
-			return at;
-		if (sane) {
-			clock->rtp = timestamp;
-			clock->us = at;
-			return at;
-		}
-	}
-	*clock = (struct track_clock){ .valid = true, .rtp = timestamp, .us = arrival_us };
-	return arrival_us;
+	return rtp_clock_time_us(&track->layer[layer]->clock, track_rate(track), timestamp, arrival_us);
 }
 
 uint32_t track_timestamp(const struct track *track, unsigned layer, int64_t at_us)
 {
-	const struct track_clock *clock = &track->layer[layer]->clock;
-	int64_t rate = track->codec.clock_rate ? track->codec.clock_rate : 90000;
-
-	return clock->rtp + (uint32_t)((at_us - clock->us) * rate / USEC_PER_SEC);
+	return rtp_clock_timestamp(&track->layer[layer]->clock, track_rate(track), at_us);
 }
 
 bool track_report(struct track *track, unsigned layer, int64_t now_us, struct rtcp_block *ret_block)

@@ -3,18 +3,13 @@
  * A local track has a record in the session table and a peer; its layers receive: statistics (RFC 3550),
  * what is missing (nack.h), key frames (keyframe.h), the publisher's clock. A remote one is known from
  * MSG_TRACK_ADD and reads the other mediad's ring (relay.h); its layers keep the same books on what comes
- * through the ring.
- *
- * Clock:     a layer maps RTP timestamps to server time: from the publisher's sender report and the one
- *            offset between its NTP clock and ours that all its tracks share; before the first report from the
- *            arrival of the first packet.
- * Sources:   an SSRC is known from the SDP, else from mid (and rid or repaired-rid) extensions, else from a
- *            payload type that only one m-line has. */
+ * through the ring. */
 #ifndef PARLEY_MEDIAD_TRACK_H
 #define PARLEY_MEDIAD_TRACK_H
 
 #include "mediad/keyframe.h"
 #include "mediad/nack.h"
+#include "mediad/rtp_clock.h"
 #include "mediad/rtcp.h"
 #include "mediad/rtp.h"
 #include "shm/msg.h"
@@ -29,12 +24,6 @@ struct transport;
 #define TRACK_RECENT	256 /* packets per layer that can be posted to a mediad again */
 #define TRACK_SILENT_US (5 * USEC_PER_SEC)
 
-struct track_clock {
-	bool valid, reported; /* reported: by a sender report */
-	uint32_t rtp;
-	int64_t us; /* server time of rtp */
-};
-
 struct track_layer {
 	uint32_t ssrc, rtx_ssrc;
 	bool started, rtx_started;
@@ -44,7 +33,7 @@ struct track_layer {
 	struct nack nack;
 	struct keyframe keyframe;
 	uint8_t fir_command;
-	struct track_clock clock;
+	struct rtp_clock clock;
 	/* RFC 3550 A.3, A.8 */
 	uint64_t base;
 	uint32_t received, expected_prior, received_prior;
@@ -98,6 +87,8 @@ int track_new_remote(struct media *media, unsigned mediad, uint64_t handle, unsi
 		     struct track **ret_track);
 /* Unseats it everywhere and frees it. Returns NULL. */
 struct track *track_free(struct track *track);
+/* It has that many layers now; books that are there stay. -ENOMEM: as before. */
+int track_set_layers(struct track *track, unsigned n);
 /* The m-line was negotiated again: SSRCs, codecs. */
 void track_on_offer(struct track *track);
 

@@ -193,12 +193,19 @@ static void check_stored_past(const struct lab_device *d, uint32_t ssrc, uint64_
 	fail_msg("an SSRC that no seat has");
 }
 
+static unsigned lab_random(void)
+{
+	the_lab->random = the_lab->random * 1664525 + 1013904223;
+	return the_lab->random >> 8;
+}
+
 static void wire_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *data, size_t len, uint64_t index)
 {
 	assert_true(wires_len < WIRE_MAX);
 	struct wire *w = &wires[wires_len++];
 	*w = (struct wire){
-		.at_us = the_lab->now_us + the_lab->delay_us,
+		.at_us = the_lab->now_us + the_lab->delay_us +
+			 (the_lab->jitter_us ? lab_random() % the_lab->jitter_us : 0),
 		.device = d,
 		.up = up,
 		.rtcp = rtcp,
@@ -206,12 +213,6 @@ static void wire_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *da
 		.index = index,
 	};
 	memcpy(w->data, data, len);
-}
-
-static unsigned lab_random(void)
-{
-	the_lab->random = the_lab->random * 1664525 + 1013904223;
-	return the_lab->random >> 8;
 }
 
 int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index)
@@ -709,6 +710,12 @@ static void receive(struct lab_device *d, const struct wire *w)
 	const struct rtp_element *mid = rtp_find(&rtp, LAB_EXT_MID);
 	assert_non_null(mid);
 	assert_int_equal(rtp_find(&rtp, LAB_EXT_TWCC) != NULL, d->rec->mline[0].ext.twcc != 0);
+	const struct rtp_element *level = rtp_find(&rtp, d->rec->mline[0].ext.audio_level);
+	if (level && !s->video) {
+		assert_int_equal(level->len, 1);
+		assert_int_equal(level->data[0], 0x80 | 30);
+		s->levels++;
+	}
 	uint64_t index = w->index;
 	const uint8_t *payload = w->data + rtp.payload_offset;
 	if (is_rtx) {

@@ -56,7 +56,7 @@ struct lab_stream {
 	struct lab_packet log[LAB_LOG]; /* by index − first */
 	uint32_t nacked_at_ms[LAB_LOG];
 	struct rtcp_sender report; /* the last sender report */
-	unsigned reports;
+	unsigned reports, levels;  /* levels: packets with an audio level */
 	int64_t report_us;
 };
 
@@ -108,7 +108,7 @@ struct lab {
 	struct lab_mediad m[LAB_MEDIADS];
 	struct lab_device device[LAB_DEVICES];
 	unsigned devices_len;
-	int64_t delay_us;
+	int64_t delay_us, jitter_us; /* of the network; jitter overtakes */
 	uint32_t random;
 	bool events_full; /* no worker takes events */
 	bool refuse_rtp;  /* egress_rtp says -ENOTCONN */

@@ -3,6 +3,7 @@
 #include "tests/lab/media_lab.h"
 
 #include "tests/support/cm.h"
+#include "tests/support/oom.h"
 
 #include <string.h>
 
@@ -70,6 +71,7 @@ static void one_to_one(unsigned mediads, unsigned loss)
 		assert_int_equal(seat_of(a, i)->state, SEAT_LIVE);
 		assert_int_equal(seat_of(b, i)->state, SEAT_LIVE);
 		assert_true(lab_stream(b, i)->reports >= 8);
+		assert_int_equal(lab_stream(b, i)->levels, i == 0 ? lab_stream(b, i)->packets : 0);
 	}
 	check_stream(lab, lab_stream(a, 1), 500 * USEC_PER_MSEC);
 	check_stream(lab, lab_stream(b, 1), 500 * USEC_PER_MSEC);
@@ -122,6 +124,30 @@ static void two_mediads_with_loss(void **state)
 	(void)state;
 	one_to_one(2, 5);
 	one_to_one(2, 15);
+}
+
+/* Packets overtake each other on every way, and some are lost: streams are whole all the same. */
+static void overtaking_and_loss(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 4; round++) {
+		struct lab *lab = lab_new(2);
+		struct lab_device *d[3];
+		lab->random += round * 7919;
+		lab->jitter_us = 40 * USEC_PER_MSEC;
+		for (unsigned i = 0; i < 3; i++) {
+			d[i] = lab_device(lab, i % 2, 1, (uint8_t)(1 + i), 2);
+			d[i]->loss_up = d[i]->loss_down = 1 + 3 * round;
+			assert_int_equal(lab_offer(d[i]), 0);
+			lab_connect(d[i]);
+		}
+		lab_run(lab, 10 * USEC_PER_SEC);
+		for (unsigned i = 0; i < 3; i++) {
+			check_stream(lab, lab_stream(d[i], 1), 1500 * USEC_PER_MSEC);
+			check_stream(lab, lab_stream(d[i], 3), 1500 * USEC_PER_MSEC);
+		}
+		lab_free(lab);
+	}
 }
 
 static unsigned member_at(const struct lab_device *d, unsigned i)
@@ -387,6 +413,34 @@ static void tables_that_are_full(void **state)
 	lab_free(lab);
 }
 
+/* Each allocation of an offer fails once: nothing is left behind, and the next offer works. */
+static void memory_that_is_out(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct lab_device *a = lab_device(lab, 0, 1, 1, 1), *b = lab_device(lab, 0, 2, 2, 2);
+	struct session_table *table = &lab->m[0].md.table;
+	int err = -ENOMEM;
+
+	(void)state;
+	assert_int_equal(lab_offer(a), 0);
+	uint32_t seats = table->free_seats_len, tracks = table->free_tracks_len;
+	for (int n = 1; oom_possible() && err == -ENOMEM; n++) {
+		oom_countdown = n;
+		err = media_on_offer(&b->t);
+		oom_countdown = 0;
+		if (err < 0) {
+			assert_int_equal(err, -ENOMEM);
+			assert_null(b->t.media);
+			assert_int_equal(table->free_seats_len, seats);
+			assert_int_equal(table->free_tracks_len, tracks);
+			assert_int_equal(lab->m[0].md.media->peers_len, 1);
+			lab_turn(lab);
+		}
+	}
+	assert_int_equal(lab_offer(b), 0);
+	lab_free(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +448,7 @@ int main(void)
 		cmocka_unit_test(two_on_two_mediads),
 		cmocka_unit_test(two_with_loss),
 		cmocka_unit_test(two_mediads_with_loss),
+		cmocka_unit_test(overtaking_and_loss),
 		cmocka_unit_test(places_fill_in_order_of_joining),
 		cmocka_unit_test(who_sends_no_video_takes_an_audio_place),
 		cmocka_unit_test(screens),
@@ -402,6 +457,7 @@ int main(void)
 		cmocka_unit_test(suspended_peers_get_nothing),
 		cmocka_unit_test(two_devices_of_one_person),
 		cmocka_unit_test(tables_that_are_full),
+		cmocka_unit_test(memory_that_is_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

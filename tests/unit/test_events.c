@@ -4,6 +4,7 @@
 #include "lib/loop.h"
 #include "shm/directory.h"
 #include "workers/events.h"
+#include "workers/presence.h"
 #include "workers/worker.h"
 
 #include <stdio.h>
@@ -42,7 +43,7 @@ static void fills(const char *json, const char *want)
 {
 	struct buf out = { 0 };
 
-	events_fill_presence(worker.events, json, strlen(json), &out);
+	presence_fill(&worker, json, strlen(json), &out);
 	assert_false(out.failed);
 	buf_append_char(&out, 0);
 	assert_string_equal((char *)out.data, want);
