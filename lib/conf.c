@@ -88,6 +88,7 @@ static const struct conf_key keys[] = {
 	COUNT(limits, logins_per_minute, "10"),
 	COUNT(limits, requests_per_second, "50"),
 	COUNT(limits, call_members, "100"),
+	COUNT(limits, messages_per_minute, "120"),
 	{ "limits", "password_min", CONF_TYPE_UINT, AT(limits.password_min), "15", MW, 0, 8, 256, NULL },
 	COUNT(limits, websockets, "20000"),
 	{ "turn", "urls", CONF_TYPE_STRINGS, AT(turn.urls), "", MW, 0, 0, 0, NULL },

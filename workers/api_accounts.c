@@ -50,13 +50,6 @@ static void reply_overloaded(struct request *req)
 	reply_retry(req, 503, "overloaded", "Too many people sign in at this moment.", 2);
 }
 
-static void reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail)
-{
-	stat_add(&req->worker->counters->throttled, 1);
-	reply_retry(req, 429, "too_many_requests", detail,
-		    (unsigned)(verdict->retry_after_us / (uint64_t)USEC_PER_SEC + 1));
-}
-
 /* The password is needed no longer; it stands in the body and in its parsed copy. */
 static void sign_wipe(struct sign *sign)
 {
@@ -157,7 +150,7 @@ static bool admit_sign_up(struct request *req)
 		limits_take(worker->limits, "signups", key, len, worker->conf.limits.signups_per_hour,
 			    3600 * USEC_PER_SEC, clock_now_us());
 	if (!verdict.allowed)
-		reply_throttled(req, &verdict, "Too many accounts were made from your address; try again later.");
+		auth_reply_throttled(req, &verdict, "Too many accounts were made from your address; try again later.");
 	return verdict.allowed;
 }
 
@@ -353,7 +346,7 @@ static void post_sessions(struct request *req)
 	struct limits_verdict verdict = throttle(sign, THROTTLE_LOOK);
 	if (!verdict.allowed) {
 		sign_wipe(sign);
-		reply_throttled(req, &verdict, "Too many attempts; wait before the next one.");
+		auth_reply_throttled(req, &verdict, "Too many attempts; wait before the next one.");
 		return;
 	}
 	const char *params[] = { sign->username };

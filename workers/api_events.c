@@ -1,5 +1,7 @@
 /* The WebSocket: /events. */
+#include "lib/clock.h"
 #include "lib/version.h"
+#include "shm/limits.h"
 #include "workers/answer.h"
 #include "workers/events.h"
 #include "workers/json.h"
@@ -7,18 +9,63 @@
 #include "workers/worker.h"
 #include "workers/ws.h"
 
+#include <ctype.h>
 #include <string.h>
 
-#define SUBPROTOCOL	  "parley.v1"
-#define MESSAGE_ARENA_MAX (1u << 20)
-#define CLOSE_BAD_MESSAGE 1008
+#define SUBPROTOCOL	     "parley.v1"
+#define MESSAGE_ARENA_MAX    (1u << 20)
+#define CLOSE_BAD_MESSAGE    1008
+#define EMOJI_MAX	     16 /* characters: some emoji are made of many */
+#define TYPING_PER_SECOND    2
+#define REACTIONS_PER_SECOND 5
 
 /* Client messages */
 
-static void on_message(struct ws *ws, const struct json *message)
+/* arg is the worker, which outlives the connection. */
+static void on_signalled(const struct db_result *result, void *arg)
+{
+	answer_tell(arg, result);
+}
+
+/* One emoji, or a few: nothing that could be read as words. */
+static bool emoji_is_valid(const struct json *emoji)
+{
+	if (!emoji || emoji->type != JSON_STRING || emoji->string.len == 0 || json_text_length(emoji) > EMOJI_MAX)
+		return false;
+	for (const unsigned char *c = (const unsigned char *)emoji->string.text; *c; c++) {
+		if (*c < 0x80 && (isalpha(*c) || *c <= ' ' || *c == 0x7f))
+			return false;
+	}
+	return true;
+}
+
+/* Typing (emoji NULL) or a reaction: to the people of that call. Too many are dropped: they are for a moment only. */
+static void signal_call(struct ws *ws, struct events_conn *conn, const char *type, const struct json *call,
+			const struct json *emoji, unsigned per_second)
+{
+	struct worker *worker = events_conn_worker(conn);
+	const struct id *user = events_conn_user(conn);
+	char me[ID_TEXT_LEN + 1], call_text[ID_TEXT_LEN + 1];
+	struct id id;
+
+	if (!call || call->type != JSON_STRING || id_parse(call->string.text, call->string.len, &id) < 0) {
+		ws_close(ws, CLOSE_BAD_MESSAGE, "call_id is missing");
+		return;
+	}
+	struct limits_verdict verdict =
+		limits_take(worker->limits, type, user->b, sizeof(user->b), per_second, USEC_PER_SEC, clock_now_us());
+	if (!verdict.allowed)
+		return;
+	const char *params[] = { id_format(user, me), id_format(&id, call_text), type,
+				 emoji ? emoji->string.text : NULL };
+	db_exec(worker->db, "call_signal", 0, params, ARRAY_LEN(params), on_signalled, worker);
+}
+
+static void on_message(struct ws *ws, struct events_conn *conn, const struct json *message)
 {
 	static const char pong[] = "{\"type\":\"pong\"}";
-	const struct json *type = json_get(message, "type");
+	const struct json *type = json_get(message, "type"), *call = json_get(message, "call_id");
+	const struct json *emoji = json_get(message, "emoji");
 
 	if (!type || type->type != JSON_STRING) {
 		ws_close(ws, CLOSE_BAD_MESSAGE, "a message is an object with a type");
@@ -27,6 +74,12 @@ static void on_message(struct ws *ws, const struct json *message)
 	/* Types that we do not know come from newer pages. */
 	if (strcmp(type->string.text, "ping") == 0)
 		ws_send_text(ws, pong, sizeof(pong) - 1);
+	else if (strcmp(type->string.text, "typing") == 0)
+		signal_call(ws, conn, "typing", call, NULL, TYPING_PER_SECOND);
+	else if (strcmp(type->string.text, "reaction") == 0 && emoji_is_valid(emoji))
+		signal_call(ws, conn, "reaction", call, emoji, REACTIONS_PER_SECOND);
+	else if (strcmp(type->string.text, "reaction") == 0)
+		ws_close(ws, CLOSE_BAD_MESSAGE, "this is no emoji");
 }
 
 static void on_text(struct ws *ws, const char *text, size_t len, void *user)
@@ -35,11 +88,10 @@ static void on_text(struct ws *ws, const char *text, size_t len, void *user)
 	struct json_error error;
 	struct json *message;
 
-	(void)user;
 	if (json_parse(&arena, text, len, &message, &error) < 0)
 		ws_close(ws, CLOSE_BAD_MESSAGE, "this is not JSON");
 	else
-		on_message(ws, message);
+		on_message(ws, user, message);
 	arena_fini(&arena);
 }
 

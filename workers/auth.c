@@ -213,11 +213,16 @@ size_t auth_address_key(const struct request *req, uint8_t ret_key[16])
 	return 0;
 }
 
-static void reply_too_many(struct request *req, const struct limits_verdict *verdict)
+void auth_reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail)
 {
 	stat_add(&req->worker->counters->throttled, 1);
-	reply_retry(req, 429, "too_many_requests", "Too many requests; slow down.",
+	reply_retry(req, 429, "too_many_requests", detail,
 		    (unsigned)(verdict->retry_after_us / (uint64_t)USEC_PER_SEC + 1));
+}
+
+static void reply_too_many(struct request *req, const struct limits_verdict *verdict)
+{
+	auth_reply_throttled(req, verdict, "Too many requests; slow down.");
 }
 
 /* limits.requests_per_second for that subject, and what the client is told of it. */

@@ -17,6 +17,8 @@
 #include "lib/ids.h"
 #include "workers/request.h"
 
+struct limits_verdict;
+
 #define AUTH_COOKIE_NAME "__Host-parley"
 #define AUTH_TOKEN_LEN	 43
 
@@ -31,6 +33,8 @@ bool auth_admit_address(struct request *req);
 /* For public routes that set a cookie: false when an Origin was sent that is not this server's (403 answered). */
 bool auth_origin_allowed(struct request *req);
 
+/* 429 with Retry-After, counted. */
+void auth_reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail);
 /* What stands for the client's address in limits: IPv4 whole, IPv6 by its /64. Returns the length. */
 size_t auth_address_key(const struct request *req, uint8_t ret_key[16]);
 

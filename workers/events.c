@@ -365,6 +365,16 @@ void events_ready(struct events_conn *conn, struct ws *ws, const char *hello, si
 	waiting_drop(conn);
 }
 
+struct worker *events_conn_worker(const struct events_conn *conn)
+{
+	return conn->person->events->worker;
+}
+
+const struct id *events_conn_user(const struct events_conn *conn)
+{
+	return &conn->person->id;
+}
+
 void events_closed(struct events_conn *conn)
 {
 	struct person *person = conn->person;

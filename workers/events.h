@@ -39,6 +39,9 @@ struct ws;
 int events_open(struct events *events, const struct id *user_id, const struct id *session_id,
 		struct events_conn **ret_conn);
 void events_ready(struct events_conn *conn, struct ws *ws, const char *hello, size_t len);
+/* Whose it is. */
+struct worker *events_conn_worker(const struct events_conn *conn);
+const struct id *events_conn_user(const struct events_conn *conn);
 /* It is gone; conn is dead. The person is offline two seconds after the last one. */
 void events_closed(struct events_conn *conn);
 

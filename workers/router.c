@@ -9,7 +9,7 @@
 #define BODY_MAX_DEFAULT (64u << 10)
 
 static const struct route *const tables[] = {
-	api_accounts_routes, api_contacts_routes, api_calls_routes,
+	api_accounts_routes, api_contacts_routes, api_calls_routes, api_messages_routes,
 	api_media_routes,    api_events_routes,	  api_meta_routes,
 };
 

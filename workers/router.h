@@ -27,6 +27,7 @@ struct route {
 extern const struct route api_accounts_routes[];
 extern const struct route api_contacts_routes[];
 extern const struct route api_calls_routes[];
+extern const struct route api_messages_routes[];
 extern const struct route api_media_routes[];
 extern const struct route api_events_routes[]; /* /events: the WebSocket upgrade */
 extern const struct route api_meta_routes[];   /* openapi.json, static page fall-back is http's own */

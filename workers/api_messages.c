@@ -1,0 +1,80 @@
+/* Chat: /calls/{call_id}/messages. */
+#include "lib/clock.h"
+#include "shm/limits.h"
+#include "workers/answer.h"
+#include "workers/auth.h"
+#include "workers/json.h"
+#include "workers/router.h"
+#include "workers/worker.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX   4000
+#define BODY_MAX   (32u << 10) /* 4000 characters, each escaped as \uXXXX */
+#define SEQ_DIGITS 9
+
+/* False: 404 was answered. */
+static bool call_of(struct request *req, char ret_text[ID_TEXT_LEN + 1])
+{
+	struct id call;
+
+	if (id_parse(req->param[0], strlen(req->param[0]), &call) < 0) {
+		reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
+		return false;
+	}
+	id_format(&call, ret_text);
+	return true;
+}
+
+static bool admit_message(struct request *req)
+{
+	struct worker *worker = req->worker;
+	struct limits_verdict verdict =
+		limits_take(worker->limits, "messages", req->auth.user_id.b, sizeof(req->auth.user_id.b),
+			    worker->conf.limits.messages_per_minute, 60 * USEC_PER_SEC, clock_now_us());
+
+	if (!verdict.allowed)
+		auth_reply_throttled(req, &verdict, "You write too fast; wait a little.");
+	return verdict.allowed;
+}
+
+static void post_message(struct request *req)
+{
+	const char *text = NULL;
+	struct id id = { 0 };
+	const struct json_field fields[] = {
+		{ "id", FIELD_ID, true, 0, 0, &id, NULL },
+		{ "text", FIELD_STRING, true, 1, TEXT_MAX, &text, NULL },
+	};
+	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1], id_text[ID_TEXT_LEN + 1];
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_of(req, call) || !admit_message(req))
+		return;
+	const char *params[] = { id_format(&req->auth.user_id, me), call, id_format(&id, id_text), text };
+	answer_from(req, "message_post", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void get_messages(struct request *req)
+{
+	const char *after = request_query(req, "after");
+	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
+
+	if (!call_of(req, call))
+		return;
+	if (!after)
+		after = "0";
+	size_t len = strlen(after);
+	if (len == 0 || len > SEQ_DIGITS || strspn(after, "0123456789") != len) {
+		reply_problem(req, 422, "invalid_field", "after", "after is the seq of a message.");
+		return;
+	}
+	const char *params[] = { id_format(&req->auth.user_id, me), call, after };
+	answer_from(req, "messages", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+const struct route api_messages_routes[] = {
+	{ HTTP_POST, "/api/v1/calls/{call_id}/messages", ROUTE_USER, BODY_JSON, BODY_MAX, post_message },
+	{ HTTP_GET, "/api/v1/calls/{call_id}/messages", ROUTE_USER, BODY_NONE, 0, get_messages },
+	{ 0 },
+};
