@@ -404,7 +404,8 @@ end
 $$;
 
 -- Rings more people; whoever is in the call may. Those who were in it, or did not answer, ring again.
-create function parley_call_invite(p_me uuid, p_call uuid, p_invite uuid[], p_ring_timeout integer, p_members_max integer)
+create function parley_call_invite(p_me uuid, p_call uuid, p_invite uuid[], p_ring_timeout integer,
+	p_members_max integer)
 returns parley_reply language plpgsql as $$
 declare
 	v_call calls;

@@ -4,6 +4,7 @@
 #include "workers/events.h"
 #include "workers/json.h"
 #include "workers/media_link.h"
+#include "workers/presence.h"
 #include "workers/worker.h"
 
 #include <string.h>
@@ -126,7 +127,7 @@ void answer_send(const struct db_result *result, void *arg)
 		reply_empty(req, status);
 	} else {
 		struct buf filled = { 0 };
-		events_fill_presence(req->worker->events, body, strlen(body), &filled);
+		presence_fill(req->worker, body, strlen(body), &filled);
 		if (filled.failed)
 			reply_problem(req, 500, "internal", NULL, NULL);
 		else

@@ -5,6 +5,7 @@
 #include "workers/answer.h"
 #include "workers/events.h"
 #include "workers/json.h"
+#include "workers/presence.h"
 #include "workers/router.h"
 #include "workers/worker.h"
 #include "workers/ws.h"
@@ -144,7 +145,7 @@ static void on_hello(const struct db_result *result, void *arg)
 			reply_retry(req, 503, "overloaded", "The server is stopping; connect again.", 1);
 		return;
 	}
-	events_fill_presence(events, body, strlen(body), &hello);
+	presence_fill(req->worker, body, strlen(body), &hello);
 	if (!hello.failed)
 		hello.len--; /* the closing brace */
 	buf_append_str(&hello, ", \"server\": {\"version\": \"" PARLEY_VERSION "\"}}");

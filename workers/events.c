@@ -3,29 +3,23 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "shm/directory.h"
-#include "workers/db.h"
 #include "workers/json.h"
 #include "workers/peers.h"
+#include "workers/presence.h"
 #include "workers/worker.h"
 #include "workers/ws.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define OFFLINE_GRACE_US  (2 * USEC_PER_SEC) /* a page that is loaded anew does not blink */
-#define ORPHANS_WAIT_US	  (5 * USEC_PER_SEC) /* pages of a dead worker come back within three */
-#define ANNOUNCE_WAIT_US  (20 * USEC_PER_MSEC)
-#define ANNOUNCE_RETRY_US USEC_PER_SEC
-#define ANNOUNCE_BATCH	  256
-#define ANNOUNCE_MAX	  65536
-#define WAITING_MAX	  256 /* events before the hello */
-#define NOTIFY_ARENA_MAX  (16u << 20)
-#define USERS_MAX	  4096 /* of one event */
-#define CLOSE_SIGNED_OUT  4401
-#define CLOSE_TRY_AGAIN	  1013
-#define PRESENCE_MARK	  "\"presence\": \"" /* as PostgreSQL writes jsonb */
-#define PRESENCE_MARK_LEN (sizeof(PRESENCE_MARK) - 1)
-#define BUCKETS_FIRST	  256
+#define OFFLINE_GRACE_US (2 * USEC_PER_SEC) /* a page that is loaded anew does not blink */
+#define ORPHANS_WAIT_US	 (5 * USEC_PER_SEC) /* pages of a dead worker come back within three */
+#define WAITING_MAX	 256		    /* events before the hello */
+#define NOTIFY_ARENA_MAX (16u << 20)
+#define USERS_MAX	 4096 /* of one event */
+#define CLOSE_SIGNED_OUT 4401
+#define CLOSE_TRY_AGAIN	 1013
+#define BUCKETS_FIRST	 256
 
 struct waiting {
 	struct waiting *next;
@@ -58,10 +52,8 @@ struct events {
 	struct worker *worker;
 	struct person **buckets;
 	size_t buckets_len, persons, conns;
-	/* Whose contacts are to be told how they are. */
-	struct id *announce;
-	size_t announce_len, announce_cap;
-	struct loop_timer announce_timer, orphans_timer;
+	struct presence_news presence;
+	struct loop_timer orphans_timer;
 };
 
 /* What goes over the ring: this, the ids of the people, the JSON text. */
@@ -70,7 +62,7 @@ enum relay_kind { RELAY_EVENT = 1, RELAY_CLOSE_SESSION = 2 };
 struct relay {
 	uint32_t kind; /* enum relay_kind */
 	uint32_t users;
-	struct id not, only; /* sign-ins; none: no matter. RELAY_CLOSE_SESSION: only is the one */
+	struct id except, only; /* sign-ins; none: no matter. RELAY_CLOSE_SESSION: only is the one */
 };
 
 /* People */
@@ -141,67 +133,7 @@ static void person_free(struct person *person)
 	free(person);
 }
 
-/* Presence */
-
-static void announce_arm(struct events *events, int64_t in_us);
-
-/* arg is the worker, which outlives both layers. */
-static void on_announced(const struct db_result *result, void *arg)
-{
-	struct worker *worker = arg;
-
-	/* When it fails, people see the right thing at their next hello. */
-	if (result->error == DB_OK && result->rows > 0)
-		events_send_notify(worker->events, db_text(result, 0, "notify"));
-}
-
-static void announce_now(struct loop_timer *timer, int64_t now_us, void *arg)
-{
-	struct events *events = arg;
-	size_t n = MIN(events->announce_len, (size_t)ANNOUNCE_BATCH);
-	struct buf list = { 0 };
-	char text[ID_TEXT_LEN + 1];
-
-	(void)timer;
-	(void)now_us;
-	buf_append_char(&list, '{');
-	for (size_t i = 0; i < n; i++)
-		buf_appendf(&list, "%s%s", i ? "," : "", id_format(&events->announce[i], text));
-	buf_append(&list, "}", 2);
-	const char *params[] = { (const char *)list.data };
-	int err = list.failed ? -ENOMEM
-			      : db_exec(events->worker->db, "presence_notify", DB_IDEMPOTENT, params, 1, on_announced,
-					events->worker);
-	buf_fini(&list);
-	if (err == 0) {
-		events->announce_len -= n;
-		memmove(events->announce, events->announce + n, events->announce_len * sizeof(struct id));
-	}
-	if (events->announce_len > 0)
-		announce_arm(events, err < 0 ? ANNOUNCE_RETRY_US : 0);
-}
-
-static void announce_arm(struct events *events, int64_t in_us)
-{
-	if (!events->announce_timer.loop)
-		loop_timer_start(events->worker->loop, &events->announce_timer, clock_now_us() + in_us, announce_now,
-				 events);
-}
-
-/* This person came or went. A little later, so that many become one statement. */
-static void announce(struct events *events, const struct id *id)
-{
-	if (events->announce_len == events->announce_cap) {
-		size_t cap = events->announce_cap ? events->announce_cap * 2 : 64;
-		struct id *more = cap <= ANNOUNCE_MAX ? realloc(events->announce, cap * sizeof(*more)) : NULL;
-		if (!more)
-			return;
-		events->announce = more;
-		events->announce_cap = cap;
-	}
-	events->announce[events->announce_len++] = *id;
-	announce_arm(events, ANNOUNCE_WAIT_US);
-}
+/* Coming and going */
 
 static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 {
@@ -214,7 +146,7 @@ static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 	directory_set(events->worker->directory, &id, 0, PRESENCE_OFFLINE);
 	person_free(person);
 	if (directory_find(events->worker->directory, &id) == 0)
-		announce(events, &id);
+		presence_changed(&events->presence, &id);
 }
 
 static void on_orphans_due(struct loop_timer *timer, int64_t now_us, void *arg)
@@ -227,49 +159,8 @@ static void on_orphans_due(struct loop_timer *timer, int64_t now_us, void *arg)
 	(void)now_us;
 	for (size_t i = 0; i < len; i++) {
 		if (directory_find(events->worker->directory, &orphans[i]) == 0)
-			announce(events, &orphans[i]);
+			presence_changed(&events->presence, &orphans[i]);
 	}
-}
-
-/* mark: see events_fill_presence(). */
-static const char *presence_word(const struct events *events, char mark, const char *id_text)
-{
-	static const char *const words[] = {
-		[PRESENCE_OFFLINE] = "offline",
-		[PRESENCE_ONLINE] = "online",
-		[PRESENCE_AWAY] = "away",
-		[PRESENCE_BUSY] = "busy",
-	};
-	struct id id;
-
-	if (mark == '!')
-		return "busy";
-	if (!events || !events->worker->directory || id_parse(id_text, ID_TEXT_LEN, &id) < 0)
-		return "offline";
-	enum presence presence = directory_presence(events->worker->directory, &id);
-	if (presence == PRESENCE_ONLINE && mark != '@')
-		presence = mark == '#' ? PRESENCE_BUSY : PRESENCE_AWAY;
-	return presence < ARRAY_LEN(words) ? words[presence] : "online";
-}
-
-void events_fill_presence(struct events *events, const char *json, size_t len, struct buf *ret)
-{
-	const char *at = json, *end = json + len;
-
-	for (;;) {
-		/* Inside a string the quotes would be escaped, so this is always a member. */
-		const char *mark = memmem(at, (size_t)(end - at), PRESENCE_MARK, PRESENCE_MARK_LEN);
-		if (!mark)
-			break;
-		const char *value = mark + PRESENCE_MARK_LEN;
-		buf_append(ret, at, (size_t)(value - at));
-		at = value;
-		if (end - value > 1 + ID_TEXT_LEN && memchr("@!#~", *value, 4)) {
-			buf_append_str(ret, presence_word(events, *value, value + 1));
-			at += 1 + ID_TEXT_LEN;
-		}
-	}
-	buf_append(ret, at, (size_t)(end - at));
 }
 
 /* Connections */
@@ -347,7 +238,7 @@ int events_open(struct events *events, const struct id *user_id, const struct id
 	person->conns_len++;
 	events->conns++;
 	if (comes)
-		announce(events, user_id);
+		presence_changed(&events->presence, user_id);
 	*ret_conn = conn;
 	return 0;
 }
@@ -401,7 +292,7 @@ void events_closed(struct events_conn *conn)
 struct delivery {
 	const char *json;
 	size_t len;
-	const struct id * not, *only; /* none: no matter */
+	const struct id *except, *only; /* none: no matter */
 	struct ws_message *message;
 };
 
@@ -410,7 +301,7 @@ static void deliver_to(struct events *events, const struct id *user, struct deli
 	struct person *person = person_find(events, user);
 
 	for (struct events_conn *conn = person ? person->conns : NULL; conn; conn = conn->next) {
-		if (!id_is_none(d->not ) && id_equal(&conn->session, d->not ))
+		if (!id_is_none(d->except) && id_equal(&conn->session, d->except))
 			continue;
 		if (!id_is_none(d->only) && !id_equal(&conn->session, d->only))
 			continue;
@@ -421,10 +312,10 @@ static void deliver_to(struct events *events, const struct id *user, struct deli
 	}
 }
 
-static void deliver(struct events *events, const struct id *users, size_t users_len, const struct id * not,
+static void deliver(struct events *events, const struct id *users, size_t users_len, const struct id *except,
 		    const struct id *only, const char *json, size_t len)
 {
-	struct delivery d = { .json = json, .len = len, .not = not, .only = only };
+	struct delivery d = { .json = json, .len = len, .except = except, .only = only };
 
 	for (size_t i = 0; i < users_len; i++)
 		deliver_to(events, &users[i], &d);
@@ -447,10 +338,10 @@ static void close_session_here(struct events *events, const struct id *user, con
 
 /* To the other workers that have one of these people: each gets one message, with its people only. */
 static void relay(struct events *events, enum relay_kind kind, const struct id *users, size_t users_len,
-		  const struct id * not, const struct id *only, const char *json, size_t len)
+		  const struct id *except, const struct id *only, const char *json, size_t len)
 {
 	struct worker *worker = events->worker;
-	struct relay head = { .kind = kind, .not = *not, .only = *only };
+	struct relay head = { .kind = kind, .except = *except, .only = *only };
 	uint64_t masks[64];
 	struct buf data = { 0 };
 
@@ -479,11 +370,11 @@ static void relay(struct events *events, enum relay_kind kind, const struct id *
 	buf_fini(&data);
 }
 
-static void send_event(struct events *events, const struct id *users, size_t users_len, const struct id * not,
+static void send_event(struct events *events, const struct id *users, size_t users_len, const struct id *except,
 		       const struct id *only, const char *json, size_t len)
 {
-	deliver(events, users, users_len, not, only, json, len);
-	relay(events, RELAY_EVENT, users, users_len, not, only, json, len);
+	deliver(events, users, users_len, except, only, json, len);
+	relay(events, RELAY_EVENT, users, users_len, except, only, json, len);
 }
 
 void events_send(struct events *events, const struct id *user_ids, size_t users_len, const char *json, size_t len)
@@ -517,7 +408,7 @@ void events_on_peer(struct events *events, const void *data, size_t len)
 	const struct id *users = (const struct id *)(bytes + sizeof(head)); /* bytes only: any alignment will do */
 	size_t used = sizeof(head) + head.users * sizeof(struct id);
 	if (head.kind == RELAY_EVENT)
-		deliver(events, users, head.users, &head.not, &head.only, (const char *)bytes + used, len - used);
+		deliver(events, users, head.users, &head.except, &head.only, (const char *)bytes + used, len - used);
 	else if (head.kind == RELAY_CLOSE_SESSION && head.users == 1)
 		close_session_here(events, &users[0], &head.only);
 }
@@ -569,7 +460,7 @@ static struct id id_of(const struct json *text)
 static void notify_one(struct events *events, struct arena *arena, const struct json *item)
 {
 	const struct json *to = json_get(item, "to"), *event = json_get(item, "event");
-	struct id not = id_of(json_get(item, "not")), only = id_of(json_get(item, "only"));
+	struct id except = id_of(json_get(item, "not")), only = id_of(json_get(item, "only"));
 	struct buf json = { 0 };
 	struct json_out o;
 
@@ -582,7 +473,7 @@ static void notify_one(struct events *events, struct arena *arena, const struct 
 	json_out_init(&o, &json);
 	write_json(&o, NULL, event);
 	if (users && !json.failed)
-		send_event(events, users, n, &not, &only, (const char *)json.data, json.len);
+		send_event(events, users, n, &except, &only, (const char *)json.data, json.len);
 	buf_fini(&json);
 }
 
@@ -595,7 +486,7 @@ void events_send_notify(struct events *events, const char *notify_json)
 
 	if (!events || !notify_json)
 		return;
-	events_fill_presence(events, notify_json, strlen(notify_json), &filled);
+	presence_fill(events->worker, notify_json, strlen(notify_json), &filled);
 	int err = filled.failed ? -ENOMEM : json_parse(&arena, (const char *)filled.data, filled.len, &doc, &error);
 	if (err == 0 && doc->type == JSON_ARRAY) {
 		for (const struct json *item = doc->list.first; item; item = item->next) {
@@ -623,6 +514,7 @@ int events_start(struct worker *worker, struct events **ret_events)
 	if (!events)
 		return -ENOMEM;
 	events->worker = worker;
+	presence_init(&events->presence, worker);
 	events->buckets_len = BUCKETS_FIRST;
 	events->buckets = calloc(events->buckets_len, sizeof(struct person *));
 	if (!events->buckets) {
@@ -641,7 +533,7 @@ struct events *events_stop(struct events *events)
 {
 	if (!events)
 		return NULL;
-	loop_timer_stop(&events->announce_timer);
+	presence_fini(&events->presence);
 	loop_timer_stop(&events->orphans_timer);
 	/* Connections are gone by now. Who was here stays in the directory: the next worker in this place finds
 	 * out whether they came back. */
@@ -658,7 +550,6 @@ struct events *events_stop(struct events *events)
 		}
 	}
 	free(events->buckets);
-	free(events->announce);
 	free(events);
 	return NULL;
 }

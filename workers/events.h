@@ -8,7 +8,6 @@
 #ifndef PARLEY_WORKERS_EVENTS_H
 #define PARLEY_WORKERS_EVENTS_H
 
-#include "lib/buf.h"
 #include "lib/ids.h"
 
 #include <stdbool.h>
@@ -25,10 +24,6 @@ void events_send(struct events *events, const struct id *user_ids, size_t users_
 /* The "notify" column of an SQL function: a JSON array of {"to": [user ids], "event": {…}}. With "not" (a
  * sign-in's id) the WebSockets of that sign-in are left out, with "only" it is the only one. NULL: nothing. */
 void events_send_notify(struct events *events, const char *notify_json);
-/* A reply or event may hold the presence of people, which the database does not know: SQL writes
- * "presence": "@UUID"; "!UUID" for somebody who is in a call; "#UUID" and "~UUID" for somebody who wants to be
- * busy or away while connected. Appends json to ret with these filled in. */
-void events_fill_presence(struct events *events, const char *json, size_t len, struct buf *ret);
 /* Ends the WebSockets of one sign-in here and on the other workers (signed out, revoked). */
 void events_close_session(struct events *events, const struct id *user_id, const struct id *session_id);
 
