@@ -304,8 +304,10 @@ static void list_go_on(struct control *control, struct control_worker *w)
 	const struct session_table *table = &control->md->table;
 	struct listing *listing = &w->listing;
 
+	const uint32_t top = session_transports_top(table);
+
 	/* Half of the link stays free for other answers. */
-	while (listing->next < table->max_transports && link_room(w->link) > w->link->cap_out / 2) {
+	while (listing->next < top && link_room(w->link) > w->link->cap_out / 2) {
 		const struct session_transport *rec = &table->transport[listing->next++];
 		uint32_t state = atomic_load_explicit(&rec->state, memory_order_relaxed);
 		if (state == TRANSPORT_FREE)
@@ -320,7 +322,7 @@ static void list_go_on(struct control *control, struct control_worker *w)
 		};
 		answer(w, MSG_LIST_ITEM, listing->corr, &item, sizeof(item));
 	}
-	if (listing->next < table->max_transports || link_room(w->link) == 0)
+	if (listing->next < top || link_room(w->link) == 0)
 		return;
 	answer(w, MSG_LIST_END, listing->corr, NULL, 0);
 	listing->open = false;

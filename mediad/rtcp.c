@@ -47,8 +47,10 @@ int rtcp_check(const uint8_t *data, size_t len)
 		if (size > len)
 			return -EPROTO;
 		if (data[0] & 0x20) {
+			/* libwebrtc fills transport-wide feedback up to whole words by the padding bit: one to three
+			 * bytes, in the middle of a compound too. RFC 3550 knows multiples of four at the end only. */
 			padding = data[size - 1];
-			if (size != len || padding == 0 || padding % 4 || padding > size - RTCP_HEADER_LEN)
+			if (padding == 0 || padding > size - RTCP_HEADER_LEN)
 				return -EPROTO;
 		}
 		if (size - RTCP_HEADER_LEN - padding < body_min(data[1], data[0] & 31))

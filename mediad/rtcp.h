@@ -49,7 +49,7 @@ struct rtcp_block {
 	uint32_t highest, jitter, lsr, dlsr;
 };
 
-/* 0 when the compound is whole: versions, lengths, padding at the end only, and every packet long enough for
+/* 0 when the compound is whole: versions, lengths, padding (of any length), and every packet long enough for
  * what its count promises. -EPROTO. */
 int rtcp_check(const uint8_t *data, size_t len);
 /* Takes one packet off the front. -ENOENT at the end. Only after rtcp_check(). */

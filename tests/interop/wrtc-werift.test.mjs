@@ -78,6 +78,7 @@ test("libwebrtc and werift: both directions, echo included", { timeout: 60_000 }
     await eventually("libwebrtc decodes its own picture as werift sent it back", () => frames > 20, 20_000);
     console.log(`# werift received ${JSON.stringify(counted)} with ${gaps} gaps; libwebrtc decoded ${frames} frames of the echo`);
     assert.ok(gaps < 5, `${gaps} gaps in the sequence numbers on a clean path`);
+    assert.equal(await server.metric("parley_mediad_rtcp_bad_total"), 0, "all of their RTCP is understood");
   } finally {
     clearInterval(camera);
     clearInterval(microphone);

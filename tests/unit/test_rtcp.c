@@ -112,17 +112,69 @@ static void nonsense_is_refused(void **state)
 	assert_int_equal(rtcp_check(rr, 0), -EPROTO);
 	assert_int_equal(rtcp_check(rr, sizeof(rr)), -EPROTO); /* promises a block */
 	assert_int_equal(rtcp_check(pad, sizeof(pad)), 0);
-	pad[11] = 3;
+	pad[11] = 0;
 	assert_int_equal(rtcp_check(pad, sizeof(pad)), -EPROTO);
 	pad[11] = 8; /* eats the sender's SSRC */
 	assert_int_equal(rtcp_check(pad, sizeof(pad)), -EPROTO);
 	pad[11] = 4;
 	memcpy(two, pad, 12);
 	memcpy(two + 12, pad, 12);
-	assert_int_equal(rtcp_check(two, 24), -EPROTO); /* padding before the last */
+	assert_int_equal(rtcp_check(two, 24), 0); /* padding before the last: as libwebrtc sends it */
+	two[23] = 12;
+	assert_int_equal(rtcp_check(two, 24), -EPROTO);
 	assert_int_equal(rtcp_check(version, sizeof(version)), -EPROTO);
 	assert_int_equal(rtcp_check(pli, sizeof(pli)), -EPROTO);
 	assert_int_equal(rtcp_check(twcc, sizeof(twcc)), -EPROTO);
+}
+
+struct tally {
+	unsigned n, received;
+};
+
+static void count_told(void *arg, uint16_t seq, bool received, int64_t at_us)
+{
+	struct tally *told = arg;
+
+	(void)seq;
+	(void)at_us;
+	told->n++;
+	told->received += received;
+}
+
+/* libwebrtc fills transport-wide feedback to whole words with one to three bytes that the padding bit announces, and
+ * puts other packets behind it. */
+static void padding_as_libwebrtc_writes_it(void **state)
+{
+	uint8_t bytes[] = {
+		0xaf, 205, 0, 5, 0, 0, 0, 1, 0,	   0, 0,  2, /* padded; whose, about whom */
+		0,    10,  0, 1, 0, 0, 1, 7, 0x20, 1, 40, 1, /* packet 10 after 40 ticks; one byte of padding */
+		0x81, 201, 0, 7, 0, 0, 0, 1, 0,	   0, 0,  2, 0,	  0,   0,   0, /* a receiver report */
+		0,    0,   0, 9, 0, 0, 0, 0, 0,	   0, 0,  0, 0,	  0,   0,   0,
+		0x80, 207, 0, 1, 0, 0, 0, 1, /* XR without blocks */
+		0x8f, 206, 0, 3, 0, 0, 0, 1, 0,	   0, 0,  2, 'L', 'N', 'T', 'F',
+	};
+	const uint8_t *data = bytes;
+	size_t len = sizeof(bytes);
+	struct rtcp_packet packet;
+	struct tally told = { 0 };
+	struct rtcp_twcc twcc;
+	unsigned n = 0;
+
+	(void)state;
+	assert_int_equal(rtcp_check(bytes, sizeof(bytes)), 0);
+	assert_int_equal(rtcp_next(&data, &len, &packet), 0);
+	assert_int_equal(rtcp_read_twcc(&packet, &twcc, count_told, &told), 0);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.received, 1);
+	while (rtcp_next(&data, &len, &packet) == 0)
+		n++;
+	assert_int_equal(n, 3);
+	for (uint8_t padding = 2; padding <= 3; padding++) {
+		bytes[23] = padding; /* fewer bytes than the chunks promise: that is for the reader to find */
+		assert_int_equal(rtcp_check(bytes, sizeof(bytes)), 0);
+	}
+	bytes[23] = 5; /* eats the header of the feedback */
+	assert_int_equal(rtcp_check(bytes, sizeof(bytes)), -EPROTO);
 }
 
 static void nacks_are_packed(void **state)
@@ -308,10 +360,15 @@ static void twcc_nonsense_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reports_round_trip),  cmocka_unit_test(compound_is_walked),
-		cmocka_unit_test(nonsense_is_refused), cmocka_unit_test(nacks_are_packed),
-		cmocka_unit_test(remb_round_trip),     cmocka_unit_test(nothing_is_written_past_the_end),
-		cmocka_unit_test(twcc_tells_arrivals), cmocka_unit_test(twcc_nonsense_is_refused),
+		cmocka_unit_test(reports_round_trip),
+		cmocka_unit_test(compound_is_walked),
+		cmocka_unit_test(nonsense_is_refused),
+		cmocka_unit_test(padding_as_libwebrtc_writes_it),
+		cmocka_unit_test(nacks_are_packed),
+		cmocka_unit_test(remb_round_trip),
+		cmocka_unit_test(nothing_is_written_past_the_end),
+		cmocka_unit_test(twcc_tells_arrivals),
+		cmocka_unit_test(twcc_nonsense_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
