@@ -1,4 +1,5 @@
-/* Calls: /calls. The state machine is in sql/0005_calls.sql; here requests are checked and passed on. */
+/* Calls: /calls. The state machine is in sql/0005_calls.sql and 0009_group_calls.sql; here requests are checked and
+ * passed on. */
 #include "workers/answer.h"
 #include "workers/json.h"
 #include "workers/router.h"
@@ -213,11 +214,13 @@ static bool muted_read(struct request *req, const struct json *object, struct mu
 static void patch_own_member(struct request *req)
 {
 	const struct json *muted_object = NULL;
-	bool paused = false, hand = false, has_paused = false, has_hand = false;
+	bool paused = false, hand = false, sharing = false;
+	bool has_paused = false, has_hand = false, has_sharing = false;
 	const struct json_field fields[] = {
 		{ "muted", FIELD_OBJECT, false, 0, 0, &muted_object, NULL },
 		{ "paused", FIELD_BOOL, false, 0, 0, &paused, &has_paused },
 		{ "hand", FIELD_BOOL, false, 0, 0, &hand, &has_hand },
+		{ "sharing", FIELD_BOOL, false, 0, 0, &sharing, &has_sharing },
 	};
 	struct muted muted;
 	struct who who;
@@ -232,8 +235,76 @@ static void patch_own_member(struct request *req)
 		truth(muted.has_audio, muted.audio),
 		truth(muted.has_video, muted.video),
 		truth(has_hand, hand),
+		truth(has_sharing, sharing),
 	};
 	answer_from(req, "member_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+/* What whoever started the call may do */
+
+static void patch_call(struct request *req)
+{
+	bool locked = false, has_locked = false;
+	const struct json_field fields[] = {
+		{ "locked", FIELD_BOOL, false, 0, 0, &locked, &has_locked },
+	};
+	struct who who;
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !who_read(req, &who))
+		return;
+	if (!has_locked) {
+		reply_problem(req, 422, "invalid_field", "locked", "locked is missing.");
+		return;
+	}
+	const char *params[] = { who.me, who.call, truth(true, locked) };
+	answer_from(req, "call_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+/* The person of the path; false: 404 was answered. */
+static bool whom_read(struct request *req, char ret_text[ID_TEXT_LEN + 1])
+{
+	struct id user;
+
+	if (id_parse(req->param[1], strlen(req->param[1]), &user) < 0) {
+		reply_problem(req, 404, "not_found", NULL, "There is no such member of this call.");
+		return false;
+	}
+	id_format(&user, ret_text);
+	return true;
+}
+
+static void patch_member(struct request *req)
+{
+	const struct json *muted_object = NULL;
+	const struct json_field fields[] = {
+		{ "muted", FIELD_OBJECT, true, 0, 0, &muted_object, NULL },
+	};
+	char whom[ID_TEXT_LEN + 1];
+	struct muted muted;
+	struct who who;
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !muted_read(req, muted_object, &muted) ||
+	    !who_read(req, &who) || !whom_read(req, whom))
+		return;
+	if ((muted.has_audio && !muted.audio) || (muted.has_video && !muted.video)) {
+		reply_problem(req, 422, "invalid_field",
+			      muted.has_audio && !muted.audio ? "muted.audio" : "muted.video",
+			      "Only they themselves can turn it on again.");
+		return;
+	}
+	const char *params[] = { who.me, who.call, whom, truth(true, muted.audio), truth(true, muted.video) };
+	answer_from(req, "member_mute", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
+static void delete_member(struct request *req)
+{
+	char whom[ID_TEXT_LEN + 1];
+	struct who who;
+
+	if (!who_read(req, &who) || !whom_read(req, whom))
+		return;
+	const char *params[] = { who.me, who.call, whom };
+	answer_from(req, "member_remove", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
 const struct route api_calls_routes[] = {
@@ -246,5 +317,8 @@ const struct route api_calls_routes[] = {
 	{ HTTP_POST, "/api/v1/calls/{call_id}/end", ROUTE_USER, BODY_JSON_OPTIONAL, 0, post_end },
 	{ HTTP_POST, "/api/v1/calls/{call_id}/invite", ROUTE_USER, BODY_JSON, 0, post_invite },
 	{ HTTP_PATCH, "/api/v1/calls/{call_id}/members/me", ROUTE_USER, BODY_JSON, 0, patch_own_member },
+	{ HTTP_PATCH, "/api/v1/calls/{call_id}", ROUTE_USER, BODY_JSON, 0, patch_call },
+	{ HTTP_PATCH, "/api/v1/calls/{call_id}/members/{user_id}", ROUTE_USER, BODY_JSON, 0, patch_member },
+	{ HTTP_DELETE, "/api/v1/calls/{call_id}/members/{user_id}", ROUTE_USER, BODY_NONE, 0, delete_member },
 	{ 0 },
 };

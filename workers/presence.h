@@ -2,7 +2,8 @@
  *
  * Who is connected stands in the directory, who is in a call in the database. So SQL writes a mark,
  * "presence": "@UUID"; "!UUID" for somebody in a call, "#UUID" and "~UUID" for somebody who wants to be busy or away
- * while connected; and presence_fill() puts the word in before an answer or event leaves. When somebody comes or goes, the statement presence_notify names the contacts to be told.
+ * while connected; and presence_fill() puts the word in before an answer or event leaves. When somebody comes or goes,
+ * the statement presence_notify names the contacts to be told.
  *
  * Callers: the worker's only thread. */
 #ifndef PARLEY_WORKERS_PRESENCE_H
