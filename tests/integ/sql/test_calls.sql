@@ -81,17 +81,27 @@ begin
 	perform pg_temp.is(pg_temp.hears(r, 1), 'call.ended', 'caller');
 	perform pg_temp.is((parley_sweep(true)).notify, null, 'once');
 
-	-- busy
+	-- call waiting: a second call rings, a third finds somebody busy
 	perform pg_temp.create_call(2, '{3}', 6);
 	r := pg_temp.create_call(1, '{2}', 7);
 	perform pg_temp.told(r, '201', 'call somebody who calls');
-	perform pg_temp.is(pg_temp.call(pg_temp.c(7)), 'ended busy v2: left busy', 'busy');
-	r := pg_temp.create_call(1, '{3}', 8);
-	perform pg_temp.is(pg_temp.call(pg_temp.c(8)), 'ended busy v2: left busy', 'busy: it rings there');
-	r := pg_temp.create_call(2, '{1}', 9);
-	perform pg_temp.told(r, '409 wrong_state', 'the caller is in another call');
-	perform pg_temp.is((('{' || r.body || '}')::jsonb -> 'call' ->> 'id')::uuid, pg_temp.c(6), 'that one');
+	perform pg_temp.is(pg_temp.call(pg_temp.c(7)), 'ringing v1: joined ringing', 'it rings');
+	r := pg_temp.create_call(3, '{2}', 8);
+	perform pg_temp.is((r.body::jsonb -> 'call' ->> 'id')::uuid, pg_temp.c(6), 'calls who rings: that is an answer');
+	r := parley_call_answer(pg_temp.u(2), pg_temp.s(2), pg_temp.c(7));
+	perform pg_temp.told(r, '200', 'the second is answered');
+	perform pg_temp.is(pg_temp.call(pg_temp.c(6)), 'active v3: joined joined', 'the first goes on');
+	perform pg_temp.is((select string_agg(m.paused::text, ' ' order by m.position) from call_members m
+		where m.call_id = pg_temp.c(6)), 'true false', 'and is paused');
+	perform pg_temp.is(pg_temp.hears(r, 3), 'member.updated', 'the other one hears');
+	r := pg_temp.create_call(2, '{3}', 9);
+	perform pg_temp.told(r, '409 wrong_state', 'nobody calls a third');
+	update users set status = 'do_not_disturb' where id = pg_temp.u(4);
+	perform pg_temp.create_call(3, '{4}', 9);
+	perform pg_temp.is(pg_temp.call(pg_temp.c(9)), 'ended busy v2: left busy', 'do not disturb');
+	update users set status = 'available' where id = pg_temp.u(4);
 	perform parley_call_end(pg_temp.u(2), pg_temp.c(6));
+	perform parley_call_end(pg_temp.u(1), pg_temp.c(7));
 
 	-- both call
 	perform pg_temp.create_call(1, '{2}', 10);
@@ -115,7 +125,7 @@ begin
 
 	-- history
 	r := parley_calls(pg_temp.u(1), null);
-	perform pg_temp.is(jsonb_array_length(r.body::jsonb -> 'items'), 8, 'calls of 1');
+	perform pg_temp.is(jsonb_array_length(r.body::jsonb -> 'items'), 7, 'calls of 1');
 	perform pg_temp.is((r.body::jsonb -> 'items' -> 0 ->> 'id')::uuid, pg_temp.c(10), 'newest first');
 	perform pg_temp.is(r.body::jsonb ->> 'next', null, 'one page');
 	r := parley_calls(pg_temp.u(1), pg_temp.c(5));
@@ -135,7 +145,7 @@ begin
 	r := parley_calls(pg_temp.u(4), null);
 	perform pg_temp.is(jsonb_array_length(r.body::jsonb -> 'items'), 50, 'a page');
 	r := parley_calls(pg_temp.u(4), (r.body::jsonb ->> 'next')::uuid);
-	perform pg_temp.is(jsonb_array_length(r.body::jsonb -> 'items'), 10, 'the rest');
+	perform pg_temp.is(jsonb_array_length(r.body::jsonb -> 'items'), 11, 'the rest');
 	perform pg_temp.is(r.body::jsonb ->> 'next', null, 'the end');
 end
 $$;
@@ -147,18 +157,18 @@ declare
 begin
 	perform pg_temp.create_call(1, '{2}', 20);
 	perform parley_call_answer(pg_temp.u(2), pg_temp.s(2), pg_temp.c(20));
-	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), null, true, null, null);
+	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), null, true, null, null, null);
 	perform pg_temp.told(r, '200', 'mute');
 	perform pg_temp.is(pg_temp.call(pg_temp.c(20)), 'active v3: joined joined', 'version');
 	perform pg_temp.is(pg_temp.hears(r, 1), 'member.updated', 'the other');
 	perform pg_temp.is(r.media::jsonb -> 0 ->> 'muted_audio', 'true', 'media');
-	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), null, true, null, null);
+	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), null, true, null, null, null);
 	perform pg_temp.is(r.notify, null, 'nothing new');
-	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), true, null, null, null);
+	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), true, null, null, null, null);
 	perform pg_temp.is(r.body::jsonb #>> '{call,members,1,state}', 'paused', 'paused');
-	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), false, null, null, null);
+	r := parley_member_update(pg_temp.u(2), pg_temp.c(20), false, null, null, null, null);
 	perform pg_temp.is(r.body::jsonb #>> '{call,members,1,state}', 'joined', 'resumed');
-	perform pg_temp.told(parley_member_update(pg_temp.u(3), pg_temp.c(20), true, null, null, null), '404 not_found', 'who');
+	perform pg_temp.told(parley_member_update(pg_temp.u(3), pg_temp.c(20), true, null, null, null, null), '404 not_found', 'who');
 	perform pg_temp.told(parley_session_delete(pg_temp.u(1), pg_temp.s(2)), '404 not_found', 'not your sign-in');
 	r := parley_session_delete(pg_temp.u(2), pg_temp.s(2, 2));
 	perform pg_temp.told(r, '204', 'another device signs out');

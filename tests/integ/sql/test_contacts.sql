@@ -83,10 +83,10 @@ begin
 
 	-- a new name reaches whoever has it in a list
 	perform pg_temp.befriend(3, 4);
-	r := parley_me_update(pg_temp.u(3), 'Carla');
+	r := parley_me_update(pg_temp.u(3), pg_temp.s(3), 'Carla', null);
 	perform pg_temp.is(pg_temp.hears(r, 4), 'contact', 'new name');
 	perform pg_temp.is(pg_temp.hears(r, 1), '', 'strangers');
-	perform pg_temp.is((parley_me_update(pg_temp.u(3), 'Carla')).notify, null, 'the same name');
+	perform pg_temp.is((parley_me_update(pg_temp.u(3), pg_temp.s(3), 'Carla', null)).notify, null, 'the same name');
 
 	-- search
 	perform pg_temp.is(pg_temp.found(1, 'person'), '3 2 4 5', 'without oneself; Carla by her user name');
