@@ -1,6 +1,7 @@
 #include "mediad/announce.h"
 
 #include "mediad/codec.h"
+#include "mediad/seating.h"
 
 #include <stdlib.h>
 
@@ -93,7 +94,7 @@ static void on_track_add(struct media *media, unsigned k, const struct msg_track
 	if (!*place && !remote_new(call, k, msg))
 		return;
 	remote_update(*place, msg, now_us);
-	call_reseat(call);
+	seating_update(call);
 }
 
 static void on_track_remove(struct media *media, unsigned k, uint64_t handle)
@@ -104,7 +105,7 @@ static void on_track_remove(struct media *media, unsigned k, uint64_t handle)
 		return;
 	struct call *call = track->member->call;
 	remote_free(media, track);
-	call_reseat(call);
+	seating_update(call);
 }
 
 /* All tracks of mediad k (of one call, or of all). */
@@ -192,7 +193,7 @@ static void on_call_gone(struct media *media, unsigned k, const struct id *id)
 		return;
 	drop_interest(call, UINT64_C(1) << k, k);
 	forget_remotes(media, k, call);
-	call_reseat(call);
+	seating_update(call);
 }
 
 /* ---- local tracks ---- */
@@ -420,7 +421,7 @@ void announce_on_restart(struct media *media, unsigned k)
 			call->gone_due &= ~(UINT64_C(1) << k); /* it knows nothing */
 			if (call->peers)
 				due_call(call, UINT64_C(1) << k, 0);
-			call_reseat(call);
+			seating_update(call);
 			call_free_if_done(call);
 		}
 	}

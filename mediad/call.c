@@ -3,10 +3,10 @@
 #include "mediad/egress.h"
 #include "mediad/announce.h"
 #include "mediad/report.h"
+#include "mediad/seating.h"
 
 #include <stdlib.h>
 
-#define PLACE_NONE    SESSION_MLINES_MAX
 #define MEDIA_GRID_US (5 * USEC_PER_MSEC)
 
 static struct call **call_link(struct media *media, const struct id *id)
@@ -185,129 +185,11 @@ void call_leave(struct media_peer *peer)
 	peer->call = NULL;
 	peer->member = NULL;
 	if (call->peers) {
-		call_reseat(call);
+		seating_update(call);
 		return;
 	}
 	announce_call_gone(call);
 	call_free_if_done(call);
-}
-
-/* ---- who sits where ---- */
-
-static enum member_part kind_part(unsigned kind)
-{
-	return kind == TRACK_SCREEN || kind == TRACK_SCREEN_AUDIO ? MEMBER_SCREEN : MEMBER_MAIN;
-}
-
-/* What that part of the member sends now; NULL: nothing. The newest transport's counts. */
-static struct track *member_track(const struct member *member, enum member_part part, enum media_kind media)
-{
-	for (struct track *track = member->tracks; track; track = track->member_next) {
-		if (track->present && track->media_kind == media && kind_part(track->kind) == part)
-			return track;
-	}
-	return NULL;
-}
-
-static bool part_is_there(const struct member *member, enum member_part part)
-{
-	return member_track(member, part, MEDIA_AUDIO) || member_track(member, part, MEDIA_VIDEO);
-}
-
-/* The slots in order of m-lines; surplus ones stand alone. */
-void peer_set_places(struct media_peer *peer)
-{
-	const struct session_transport *rec = peer->t->rec;
-	unsigned audio = 0, video = 0;
-
-	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++)
-		peer->place[i].audio = peer->place[i].video = PLACE_NONE;
-	for (uint8_t i = 0; i < rec->mlines_len; i++) {
-		if (!peer->seat[i])
-			continue;
-		if (rec->mline[i].media == MEDIA_VIDEO)
-			peer->place[video++].video = i;
-		else
-			peer->place[audio++].audio = i;
-	}
-	peer->places_len = MAX(audio, video);
-	for (unsigned i = peer->places_len; i < SESSION_MLINES_MAX; i++)
-		peer->place[i].member = NULL;
-}
-
-static struct place *peer_place_of(struct media_peer *peer, const struct member *member, enum member_part part)
-{
-	for (unsigned i = 0; i < peer->places_len; i++) {
-		if (peer->place[i].member == member && peer->place[i].part == part)
-			return &peer->place[i];
-	}
-	return NULL;
-}
-
-/* A free place with or without a video slot. */
-static struct place *peer_free_place(struct media_peer *peer, bool with_video)
-{
-	for (unsigned i = 0; i < peer->places_len; i++) {
-		struct place *place = &peer->place[i];
-		if (!place->member && (place->video != PLACE_NONE) == with_video)
-			return place;
-	}
-	return NULL;
-}
-
-static void peer_seat_part(struct media_peer *peer, const struct member *member, enum member_part part)
-{
-	bool video = member_track(member, part, MEDIA_VIDEO);
-	struct place *place = peer_place_of(peer, member, part);
-	struct place *better = peer_free_place(peer, video);
-
-	if (place && (!video || place->video != PLACE_NONE || !better))
-		return;
-	if (place) /* he began to send video and sits where there is none */
-		place->member = NULL;
-	if (!better)
-		better = peer_free_place(peer, !video);
-	if (better) {
-		better->member = member;
-		better->part = part;
-	}
-}
-
-static struct track *place_track(const struct place *place, enum media_kind media)
-{
-	return place->member ? member_track(place->member, place->part, media) : NULL;
-}
-
-static void peer_reseat(struct media_peer *peer, int64_t now_us)
-{
-	for (unsigned i = 0; i < peer->places_len; i++) {
-		struct place *place = &peer->place[i];
-		if (place->member && (place->member == peer->member || !part_is_there(place->member, place->part)))
-			place->member = NULL;
-	}
-	for (unsigned part = MEMBER_PARTS; part-- > 0;) { /* screens first */
-		for (const struct member *m = peer->call->members; m; m = m->next) {
-			if (m != peer->member && part_is_there(m, part))
-				peer_seat_part(peer, m, part);
-		}
-	}
-	for (unsigned i = 0; i < peer->places_len; i++) {
-		const struct place *place = &peer->place[i];
-		if (place->audio != PLACE_NONE)
-			seat_set_source(peer->seat[place->audio], place_track(place, MEDIA_AUDIO), now_us);
-		if (place->video != PLACE_NONE)
-			seat_set_source(peer->seat[place->video], place_track(place, MEDIA_VIDEO), now_us);
-	}
-}
-
-void call_reseat(struct call *call)
-{
-	int64_t now_us = loop_now_us(call->media->md->loop);
-
-	if (call->media->stopping)
-		return;
-	for (struct media_peer *peer = call->peers; peer; peer = peer->next)
-		peer_reseat(peer, now_us);
 }
 
 /* ---- telling the worker ---- */

@@ -5,10 +5,8 @@
  *       struct member    a person: the tracks of all his transports, here or on other mediads
  *       struct media_peer   a transport that is here: tracks (mline → track), seats (mline → seat), places
  *
- * Places:    place i is the i-th audio slot with the i-th video slot; who sits there is heard and seen there.
- *            Places fill in order of joining and nobody is moved by a newcomer. A person has two parts: MAIN
- *            (microphone, camera) and SCREEN (screen, its audio), which takes a place only while it is sent.
- *            Who sends no video takes a place without a video slot first.
+ * Places:    place i is the i-th audio slot with the i-th video slot; who sits there is heard and seen there
+ *            (seating.h).
  * Ownership: media owns calls, calls own members and peers; members list the tracks that peers (here) and
  *            relay (elsewhere) own. All is heap and made by offers and messages, never by packets.
  * Callers:   the parts of the media side. */
@@ -33,6 +31,7 @@ struct member {
 	struct call *call;
 	struct id id;
 	int64_t joined_us;
+	int64_t spoke_us; /* when he was last heard speaking; 0 = never */
 	bool paused;
 	struct member *next;  /* in order of joining */
 	struct track *tracks; /* newest first */
@@ -87,6 +86,7 @@ struct call {
 	uint64_t here;	   /* mediads that have members of it */
 	uint64_t here_due; /* mediads to be told that we have */
 	uint64_t gone_due; /* mediads to be told that we have no longer */
+	bool crowded;	   /* somebody here has fewer places than there are people */
 };
 
 struct media {
@@ -117,14 +117,10 @@ struct member *call_member(struct call *call, const struct id *id, int64_t joine
 void member_add_track(struct member *member, struct track *track);
 void member_remove_track(struct member *member, struct track *track);
 void member_set_paused(struct member *member, bool paused, int64_t now_us);
-/* Who sits where may have changed. */
-void call_reseat(struct call *call);
 /* Drops a call without transports once every mediad was told. */
 void call_free_if_done(struct call *call);
 
 /* ---- peers ---- */
-/* Sorts the slots of the m-lines into places; keeps who sits where. */
-void peer_set_places(struct media_peer *peer);
 /* The list of seats changed: it goes to the worker at the end of the turn, or before the first packet. */
 void peer_seats_changed(struct media_peer *peer);
 /* Sends a changed list. False: no worker takes it now. */

@@ -5,6 +5,7 @@
 #include "mediad/announce.h"
 #include "mediad/report.h"
 #include "mediad/source.h"
+#include "mediad/seating.h"
 
 #include <stdlib.h>
 
@@ -129,9 +130,9 @@ static int peer_sync(struct media_peer *peer)
 			err = sync_seat(peer, i);
 	}
 	source_rebuild(peer);
-	peer_set_places(peer);
+	seating_set_places(peer);
 	peer_seats_changed(peer);
-	call_reseat(peer->call);
+	seating_update(peer->call);
 	return err;
 }
 
@@ -247,7 +248,7 @@ void media_on_closed(struct transport *t)
 		announce_track_gone(peer->track[i]);
 		peer->track[i] = track_free(peer->track[i]);
 	}
-	peer_set_places(peer);
+	seating_set_places(peer);
 	call_leave(peer);
 	media->peer[peer->slot] = media->peer[--media->peers_len];
 	media->peer[peer->slot]->slot = peer->slot;

@@ -3,6 +3,7 @@
 #include "mediad/call.h"
 #include "mediad/codec.h"
 #include "mediad/announce.h"
+#include "mediad/seating.h"
 
 #include <stdlib.h>
 
@@ -412,7 +413,7 @@ void track_set_present(struct track *track, bool present)
 		return;
 	track->present = present;
 	announce_track_changed(track);
-	call_reseat(track->member->call);
+	seating_update(track->member->call);
 }
 
 unsigned track_best_layer(const struct track *track, int64_t now_us)

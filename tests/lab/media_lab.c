@@ -400,6 +400,7 @@ static void sender_init(struct lab_sender *s, unsigned number, unsigned kind)
 	s->tl0picidx = (uint8_t)(250 + number);
 	s->keyframe_due = true;
 	s->on = kind < 2;
+	s->level = LAB_LEVEL;
 }
 
 struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, bool receives, bool sends,
@@ -536,7 +537,7 @@ static size_t build_header(struct lab_device *d, struct lab_sender *s, uint8_t p
 			   uint32_t ssrc, uint8_t *p)
 {
 	struct rtp_writer w;
-	uint8_t twcc[2], level = 0x80 | 30;
+	uint8_t twcc[2], level = 0x80 | s->level;
 
 	rtp_begin(&w, p, 1400, false);
 	if (!s->no_mid)
@@ -713,7 +714,8 @@ static void receive(struct lab_device *d, const struct wire *w)
 	const struct rtp_element *level = rtp_find(&rtp, d->rec->mline[0].ext.audio_level);
 	if (level && !s->video) {
 		assert_int_equal(level->len, 1);
-		assert_int_equal(level->data[0], 0x80 | 30);
+		s->level = level->data[0];
+		assert_true(s->level & 0x80);
 		s->levels++;
 	}
 	uint64_t index = w->index;
@@ -852,6 +854,39 @@ static void receive_rtcp(struct lab_device *d, const struct wire *w)
 			on_feedback(d, &packet);
 		}
 	}
+}
+
+void lab_check_stream(const struct lab *lab, const struct lab_stream *s, int64_t settled_us)
+{
+	const struct lab_packet *last = NULL;
+	unsigned n = 0;
+
+	assert_non_null(s);
+	assert_true(s->packets > 0);
+	for (uint64_t i = 0; i <= s->highest - s->first; i++) {
+		const struct lab_packet *p = &s->log[i];
+		if (p->used && lab->now_us - p->at_us < settled_us)
+			break;
+		if (!p->used)
+			fail_msg("packet %lu of %lu never came", (unsigned long)i,
+				 (unsigned long)(s->highest - s->first));
+		if (last && s->video && p->timestamp != last->timestamp) {
+			assert_int_equal(p->picture_id, (last->picture_id + 1) & 0x7fff);
+			assert_int_equal(p->tl0picidx, (uint8_t)(last->tl0picidx + 1));
+			assert_true((int32_t)(p->timestamp - last->timestamp) > 0);
+			assert_int_equal(p->place, 0);
+			if (p->device != last->device)
+				assert_true(p->keyframe);
+		} else if (last && s->video) {
+			assert_int_equal(p->place, last->place + 1);
+			assert_int_equal(p->picture_id, last->picture_id);
+		} else if (last) {
+			assert_true((int32_t)(p->timestamp - last->timestamp) > 0);
+		}
+		last = p;
+		n++;
+	}
+	assert_true(n > 0);
 }
 
 /* ---- time ---- */

@@ -16,8 +16,8 @@
 #include "mediad/rtp.h"
 
 #define LAB_MEDIADS  2
-#define LAB_DEVICES  8
-#define LAB_STREAMS  16
+#define LAB_DEVICES  12
+#define LAB_STREAMS  24
 #define LAB_LOG	     16384 /* packets remembered per received stream */
 #define LAB_SENT     1024
 #define LAB_FRAME    3 /* packets of a video frame */
@@ -26,6 +26,8 @@
 #define LAB_PT_RTX   97
 #define LAB_PT_H264  102
 #define LAB_PT_H264X 103
+#define LAB_LEVEL    30 /* dB below overload: speech */
+#define LAB_SILENCE  90
 
 enum {
 	LAB_EXT_MID = 4,
@@ -57,6 +59,7 @@ struct lab_stream {
 	uint32_t nacked_at_ms[LAB_LOG];
 	struct rtcp_sender report; /* the last sender report */
 	unsigned reports, levels;  /* levels: packets with an audio level */
+	uint8_t level;		   /* the last one's */
 	int64_t report_us;
 };
 
@@ -66,6 +69,7 @@ struct lab_sender {
 	uint16_t picture_id;
 	uint8_t tl0picidx;
 	uint32_t frame;
+	uint8_t level; /* audio */
 	bool on, keyframe_due, no_mid;
 	unsigned plis, firs, nacks, frames, keyframes, rtx;
 	int64_t next_us;
@@ -138,6 +142,8 @@ void lab_run(struct lab *lab, int64_t us);
 void lab_turn(struct lab *lab);
 /* The stream that a device receives on an m-line; NULL: nothing came. */
 struct lab_stream *lab_stream(struct lab_device *d, unsigned mline);
+/* Every packet between the first and a while ago is there, frames are whole and in order. */
+void lab_check_stream(const struct lab *lab, const struct lab_stream *s, int64_t settled_us);
 /* The transport's record and media peer are gone and everything with them. */
 struct media_peer *lab_peer(struct lab_device *d);
 struct stats_mediad *lab_counters(struct lab *lab, unsigned mediad);

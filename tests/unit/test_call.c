@@ -7,40 +7,6 @@
 
 #include <string.h>
 
-/* Every packet between the first and a while ago is there, frames are whole and in order. */
-static void check_stream(const struct lab *lab, const struct lab_stream *s, int64_t settled_us)
-{
-	const struct lab_packet *last = NULL;
-	unsigned n = 0;
-
-	assert_non_null(s);
-	assert_true(s->packets > 0);
-	for (uint64_t i = 0; i <= s->highest - s->first; i++) {
-		const struct lab_packet *p = &s->log[i];
-		if (p->used && lab->now_us - p->at_us < settled_us)
-			break;
-		if (!p->used)
-			fail_msg("packet %lu of %lu never came", (unsigned long)i,
-				 (unsigned long)(s->highest - s->first));
-		if (last && s->video && p->timestamp != last->timestamp) {
-			assert_int_equal(p->picture_id, (last->picture_id + 1) & 0x7fff);
-			assert_int_equal(p->tl0picidx, (uint8_t)(last->tl0picidx + 1));
-			assert_true((int32_t)(p->timestamp - last->timestamp) > 0);
-			assert_int_equal(p->place, 0);
-			if (p->device != last->device)
-				assert_true(p->keyframe);
-		} else if (last && s->video) {
-			assert_int_equal(p->place, last->place + 1);
-			assert_int_equal(p->picture_id, last->picture_id);
-		} else if (last) {
-			assert_true((int32_t)(p->timestamp - last->timestamp) > 0);
-		}
-		last = p;
-		n++;
-	}
-	assert_true(n > 0);
-}
-
 static const struct msg_seat *seat_of(const struct lab_device *d, unsigned i)
 {
 	assert_true(i < d->seats.count);
@@ -73,11 +39,11 @@ static void one_to_one(unsigned mediads, unsigned loss)
 		assert_true(lab_stream(b, i)->reports >= 8);
 		assert_int_equal(lab_stream(b, i)->levels, i == 0 ? lab_stream(b, i)->packets : 0);
 	}
-	check_stream(lab, lab_stream(a, 1), 500 * USEC_PER_MSEC);
-	check_stream(lab, lab_stream(b, 1), 500 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(a, 1), 500 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(b, 1), 500 * USEC_PER_MSEC);
 	assert_true(lab_stream(b, 1)->packets > 850);
 	if (loss == 0) {
-		check_stream(lab, lab_stream(a, 0), 500 * USEC_PER_MSEC);
+		lab_check_stream(lab, lab_stream(a, 0), 500 * USEC_PER_MSEC);
 		assert_true(lab_stream(a, 0)->packets > 480);
 		assert_int_equal(a->video.nacks, 0);
 		assert_int_equal(a->twcc_lost, 0);
@@ -143,8 +109,8 @@ static void overtaking_and_loss(void **state)
 		}
 		lab_run(lab, 10 * USEC_PER_SEC);
 		for (unsigned i = 0; i < 3; i++) {
-			check_stream(lab, lab_stream(d[i], 1), 1500 * USEC_PER_MSEC);
-			check_stream(lab, lab_stream(d[i], 3), 1500 * USEC_PER_MSEC);
+			lab_check_stream(lab, lab_stream(d[i], 1), 1500 * USEC_PER_MSEC);
+			lab_check_stream(lab, lab_stream(d[i], 3), 1500 * USEC_PER_MSEC);
 		}
 		lab_free(lab);
 	}
@@ -185,8 +151,8 @@ static void places_fill_in_order_of_joining(void **state)
 	assert_int_equal(seat_of(d[4], 3)->state, SEAT_WAITING);
 	lab_run(lab, USEC_PER_SEC);
 	assert_int_equal(seat_of(d[4], 3)->state, SEAT_LIVE);
-	check_stream(lab, lab_stream(d[4], 1), 300 * USEC_PER_MSEC);
-	check_stream(lab, lab_stream(d[4], 3), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(d[4], 1), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(d[4], 3), 300 * USEC_PER_MSEC);
 	lab_free(lab);
 }
 
@@ -248,7 +214,7 @@ static void screens_take_a_place_while_they_are_sent(unsigned mediads)
 	b->screen.on = true;
 	lab_run(lab, 2 * USEC_PER_SEC);
 	assert_int_equal(seat_of(a, 3)->state, SEAT_LIVE);
-	check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
 	lab_free(lab);
 }
 
@@ -296,8 +262,8 @@ static void pausing(unsigned mediads)
 		assert_int_equal(seat_of(a, i)->state, SEAT_LIVE);
 		assert_int_equal(seat_of(b, i)->state, SEAT_LIVE);
 	}
-	check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
-	check_stream(lab, lab_stream(b, 1), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(b, 1), 300 * USEC_PER_MSEC);
 	lab_free(lab);
 }
 
@@ -350,7 +316,7 @@ static void suspended_peers_get_nothing(void **state)
 	assert_int_equal(lab_stream(a, 0)->packets, packets);
 	media_on_suspended(&a->t, false);
 	lab_run(lab, 2 * USEC_PER_SEC);
-	check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
 	assert_true(lab_stream(a, 0)->packets > packets + 90);
 	lab_free(lab);
 }
@@ -378,7 +344,7 @@ static void two_devices_of_one_person(void **state)
 	assert_int_equal(seat_of(a, 1)->state, SEAT_LIVE);
 	const struct lab_stream *s = lab_stream(a, 1);
 	assert_int_equal(s->log[s->highest - s->first].device, b2->number);
-	check_stream(lab, s, 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, s, 300 * USEC_PER_MSEC);
 	lab_free(lab);
 }
 
