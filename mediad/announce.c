@@ -52,7 +52,7 @@ static void remote_update(struct track *track, const struct msg_track *msg, int6
 	}
 	/* Out of memory for more layers: those are not forwarded. */
 	(void)track_set_layers(track, msg->layers_len);
-	track->muted = msg->muted;
+	track_set_muted(track, msg->muted);
 	member_set_paused(track->member, msg->paused, now_us);
 }
 

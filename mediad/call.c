@@ -131,6 +131,11 @@ void member_remove_track(struct member *member, struct track *track)
 	member_free_if_done(member);
 }
 
+bool member_mutes(const struct member *member, unsigned kind)
+{
+	return kind == TRACK_MICROPHONE ? member->muted_audio : kind == TRACK_CAMERA && member->muted_video;
+}
+
 void member_set_paused(struct member *member, bool paused, int64_t now_us)
 {
 	if (member->paused == paused)

@@ -32,7 +32,7 @@ struct member {
 	struct id id;
 	int64_t joined_us;
 	int64_t spoke_us; /* when he was last heard speaking; 0 = never */
-	bool paused;
+	bool paused, muted_audio, muted_video;
 	struct member *next;  /* in order of joining */
 	struct track *tracks; /* newest first */
 	unsigned peers, tracks_len;
@@ -116,6 +116,8 @@ struct member *call_member(struct call *call, const struct id *id, int64_t joine
 /* Lists a track with its member; takes it off again and frees a member without tracks and transports. */
 void member_add_track(struct member *member, struct track *track);
 void member_remove_track(struct member *member, struct track *track);
+/* Is that kind of track muted? */
+bool member_mutes(const struct member *member, unsigned kind);
 void member_set_paused(struct member *member, bool paused, int64_t now_us);
 /* Drops a call without transports once every mediad was told. */
 void call_free_if_done(struct call *call);

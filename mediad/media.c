@@ -258,11 +258,6 @@ void media_on_closed(struct transport *t)
 	free(peer);
 }
 
-static bool kind_is_muted(unsigned kind, const struct msg_member_state *state)
-{
-	return kind == TRACK_MICROPHONE ? state->muted_audio : kind == TRACK_CAMERA ? state->muted_video : false;
-}
-
 void media_on_member_state(struct media *media, const struct msg_member_state *state)
 {
 	struct call *call = call_find(media, &state->call);
@@ -273,11 +268,10 @@ void media_on_member_state(struct media *media, const struct msg_member_state *s
 		member = member->next;
 	if (!member)
 		return;
-	for (struct track *track = member->tracks; track; track = track->member_next) {
-		track->muted = kind_is_muted(track->kind, state);
-		if (track->rec)
-			track->rec->muted = track->muted;
-	}
+	member->muted_audio = state->muted_audio;
+	member->muted_video = state->muted_video;
+	for (struct track *track = member->tracks; track; track = track->member_next)
+		track_set_muted(track, member_mutes(member, track->kind));
 	for (struct media_peer *peer = call->peers; peer; peer = peer->next) {
 		if (peer->member == member)
 			peer->t->rec->paused = state->paused;

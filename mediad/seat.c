@@ -429,8 +429,8 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 	struct session_seat *rec = seat->rec;
 	uint64_t index;
 
-	if (!peer_can_send(seat->peer) || seat_is_paused(seat) || !seat_match_codec(seat) ||
-	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
+	if (!peer_can_send(seat->peer) || seat_is_paused(seat) || track_is_silenced(packet->track) ||
+	    !seat_match_codec(seat) || head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
 	    !seat_index(seat, packet, &index))
 		return;
 	bool first = seat->report_due;

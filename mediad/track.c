@@ -74,6 +74,7 @@ int track_new(struct media_peer *peer, unsigned mline, struct track **ret_track)
 	track_on_offer(track);
 	atomic_store_explicit(&track->rec->state, 1, memory_order_release);
 	member_add_track(peer->member, track);
+	track_set_muted(track, member_mutes(peer->member, track->kind));
 	stat_add(&peer->media->md->counters->tracks, 1);
 	*ret_track = track;
 	return 0;
@@ -401,9 +402,26 @@ void track_forward(struct track *track, const struct ring_head *head, const uint
 	}
 }
 
+void track_set_muted(struct track *track, bool muted)
+{
+	if (track->muted == muted)
+		return;
+	track->muted = muted;
+	if (track->rec)
+		track->rec->muted = muted;
+	/* What is not forwarded leaves no hole in the seats' streams. */
+	for (struct seat *seat = track->seats; track->kind == TRACK_MICROPHONE && seat; seat = seat->next)
+		seat->mapped = false;
+}
+
+bool track_is_silenced(const struct track *track)
+{
+	return track->muted && track->kind == TRACK_MICROPHONE;
+}
+
 bool track_has_audience(const struct track *track)
 {
-	return !track->member->paused &&
+	return !track->member->paused && !track_is_silenced(track) &&
 	       (track->seats || (track->rec && atomic_load_explicit(&track->rec->interested, memory_order_relaxed)));
 }
 

@@ -108,6 +108,9 @@ void track_forward(struct track *track, const struct ring_head *head, const uint
 		   uint64_t generation, int64_t now_us);
 /* Somebody here or on another mediad needs its packets. */
 bool track_has_audience(const struct track *track);
+/* A muted microphone is not forwarded, whatever its client sends; a camera that is off is its client's affair. */
+void track_set_muted(struct track *track, bool muted);
+bool track_is_silenced(const struct track *track);
 void track_set_present(struct track *track, bool present);
 /* The layer that new seats get: the highest that is being sent. */
 unsigned track_best_layer(const struct track *track, int64_t now_us);

@@ -256,8 +256,16 @@ static void pausing(unsigned mediads)
 	unsigned plis = b->video.plis;
 	set_paused(b, false);
 	assert_int_equal(seat_of(a, 1)->state, SEAT_WAITING);
-	lab_run(lab, 2 * USEC_PER_SEC);
-	assert_true(b->video.plis > plis);
+	lab_run(lab, 60 * USEC_PER_MSEC);
+	assert_true(b->video.plis > plis); /* asked at once */
+	lab_run(lab, 640 * USEC_PER_MSEC);
+	assert_int_equal(seat_of(a, 1)->state, SEAT_LIVE);
+	assert_int_equal(seat_of(b, 1)->state, SEAT_LIVE);
+	/* A pause right after a key frame was asked for is no reason to wait for long. */
+	set_paused(b, true);
+	lab_run(lab, 20 * USEC_PER_MSEC);
+	set_paused(b, false);
+	lab_run(lab, 700 * USEC_PER_MSEC);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_int_equal(seat_of(a, i)->state, SEAT_LIVE);
 		assert_int_equal(seat_of(b, i)->state, SEAT_LIVE);
@@ -272,6 +280,58 @@ static void pause_and_resume(void **state)
 	(void)state;
 	pausing(1);
 	pausing(2);
+}
+
+static void set_muted(struct lab_device *d, bool muted)
+{
+	struct msg_member_state msg = { .call = d->rec->call, .member = d->rec->member, .muted_audio = muted };
+
+	for (unsigned k = 0; k < d->lab->mediads; k++)
+		media_on_member_state(d->lab->m[k].md.media, &msg);
+	lab_turn(d->lab);
+}
+
+/* Whoever muted him: his voice is not forwarded, his picture is, and nobody misses a packet. */
+static void muted_on_the_server(unsigned mediads)
+{
+	struct lab *lab = lab_new(mediads);
+	struct lab_device *a = lab_device(lab, 0, 1, 1, 1), *b = lab_device(lab, mediads - 1, 1, 2, 1);
+
+	assert_int_equal(lab_offer(a), 0);
+	assert_int_equal(lab_offer(b), 0);
+	lab_connect(a);
+	lab_connect(b);
+	lab_run(lab, USEC_PER_SEC);
+	set_muted(b, true);
+	lab_run(lab, 100 * USEC_PER_MSEC);
+	uint64_t audio = lab_stream(a, 0)->packets, video = lab_stream(a, 1)->packets;
+	uint64_t published = stat_get(&lab_counters(lab, mediads - 1)->ring_published);
+	lab_run(lab, 15 * USEC_PER_SEC);
+	assert_int_equal(lab_stream(a, 0)->packets, audio);
+	assert_true(lab_stream(a, 1)->packets > video + 1000);
+	assert_true(lab_stream(b, 0)->packets > 700);
+	if (mediads == 2) /* not even to the other mediad */
+		assert_true(stat_get(&lab_counters(lab, 1)->ring_published) - published < 15 * 92);
+	/* A microphone that comes again is muted too. */
+	b->rec->mline[0].receives = 0;
+	assert_int_equal(lab_offer(b), 0);
+	b->rec->mline[0].receives = 1;
+	assert_int_equal(lab_offer(b), 0);
+	lab_run(lab, USEC_PER_SEC);
+	assert_int_equal(lab_stream(a, 0)->packets, audio);
+	set_muted(b, false);
+	lab_run(lab, USEC_PER_SEC);
+	assert_true(lab_stream(a, 0)->packets > audio + 40);
+	lab_check_stream(lab, lab_stream(a, 0), 300 * USEC_PER_MSEC);
+	lab_check_stream(lab, lab_stream(a, 1), 300 * USEC_PER_MSEC);
+	lab_free(lab);
+}
+
+static void muted(void **state)
+{
+	(void)state;
+	muted_on_the_server(1);
+	muted_on_the_server(2);
 }
 
 static void the_list_waits_for_a_worker(void **state)
@@ -419,6 +479,7 @@ int main(void)
 		cmocka_unit_test(who_sends_no_video_takes_an_audio_place),
 		cmocka_unit_test(screens),
 		cmocka_unit_test(pause_and_resume),
+		cmocka_unit_test(muted),
 		cmocka_unit_test(the_list_waits_for_a_worker),
 		cmocka_unit_test(suspended_peers_get_nothing),
 		cmocka_unit_test(two_devices_of_one_person),
