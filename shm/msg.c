@@ -159,6 +159,50 @@ static bool loss_valid(void *payload, size_t len)
 	return m->fraction_lost <= 255;
 }
 
+static bool view_valid(void *payload, size_t len)
+{
+	const struct msg_view *m = payload;
+
+	(void)len;
+	if (m->count > MSG_VIEW_MAX)
+		return false;
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->item[i].kind >= TRACK_KIND_COUNT)
+			return false;
+	}
+	return true;
+}
+
+static bool speaker_valid(void *payload, size_t len)
+{
+	const struct msg_speaker *m = payload;
+
+	(void)len;
+	return m->level <= 127 && m->count <= MSG_SPEAKER_MAX;
+}
+
+static bool quality_valid(void *payload, size_t len)
+{
+	const struct msg_quality *m = payload;
+
+	(void)len;
+	return m->loss_in <= 65536 && m->loss_out <= 65536;
+}
+
+static bool levels_valid(void *payload, size_t len)
+{
+	const struct msg_levels *m = payload;
+
+	(void)len;
+	if (m->count > MSG_LEVELS_MAX)
+		return false;
+	for (unsigned i = 0; i < m->count; i++) {
+		if (m->item[i].loudness > 127)
+			return false;
+	}
+	return true;
+}
+
 static bool event_valid(void *payload, size_t len)
 {
 	const struct msg_fragment *m = payload;
@@ -187,7 +231,7 @@ static const struct kind kinds[] = {
 			       .len = sizeof(struct msg_member_state),
 			       .valid = member_state_valid },
 	[MSG_LIST] = { .name = "list" },
-	[MSG_VIEW] = { .name = "view", .len = sizeof(struct msg_view) },
+	[MSG_VIEW] = { .name = "view", .len = sizeof(struct msg_view), .valid = view_valid },
 	[MSG_TRANSPORT_LEAVE] = { .name = "transport_leave", .len = sizeof(struct msg_leave) },
 	[MSG_ANSWER_BEGIN] = { .name = "answer_begin", .len = sizeof(struct msg_answer), .valid = answer_valid },
 	[MSG_ANSWER_CANDIDATE] = { .name = "answer_candidate",
@@ -220,6 +264,9 @@ static const struct kind kinds[] = {
 	[MSG_TRACK_NACK] = { .name = "track_nack", .len = sizeof(struct msg_nack), .valid = nack_valid },
 	[MSG_TRACK_CLOCK] = { .name = "track_clock", .len = sizeof(struct msg_clock), .valid = clock_valid },
 	[MSG_TRACK_LOSS] = { .name = "track_loss", .len = sizeof(struct msg_loss), .valid = loss_valid },
+	[MSG_SPEAKER] = { .name = "speaker", .len = sizeof(struct msg_speaker), .valid = speaker_valid },
+	[MSG_QUALITY] = { .name = "quality", .len = sizeof(struct msg_quality), .valid = quality_valid },
+	[MSG_TRACK_LEVELS] = { .name = "track_levels", .len = sizeof(struct msg_levels), .valid = levels_valid },
 	[MSG_EVENT] = { .name = "event", .len = sizeof(struct msg_fragment), .longer = true, .valid = event_valid },
 };
 

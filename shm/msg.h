@@ -26,7 +26,7 @@ enum msg_type {
 	MSG_MEMBER_CLOSE,    /* struct msg_member: that member's transport, except the handle given */
 	MSG_MEMBER_STATE,    /* struct msg_member_state: paused, muted */
 	MSG_LIST,	     /* nothing; answered by MSG_LIST_ITEM … MSG_LIST_END */
-	MSG_VIEW,	     /* struct msg_view: what this client shows (empty body for now) */
+	MSG_VIEW,	     /* struct msg_view: what this client shows */
 	MSG_TRANSPORT_LEAVE, /* struct msg_leave: close it if it is that member's; MSG_OK, or MSG_ERROR with
 				MSG_ERR_GONE */
 
@@ -42,6 +42,8 @@ enum msg_type {
 	MSG_TRANSPORT_STATE, /* struct msg_transport_state: event, corr 0 */
 	MSG_SEATS,	     /* struct msg_seats: event, corr 0; several when there are many seats */
 	MSG_MEDIA_LOST,	     /* struct msg_transport_state: the transport died with its mediad: event */
+	MSG_SPEAKER,	     /* struct msg_speaker: event, corr 0; several when there are many listeners */
+	MSG_QUALITY,	     /* struct msg_quality: event, corr 0 */
 
 	/* mediad ↔ mediad */
 	MSG_CALL_HERE = 128,   /* struct msg_call: I have members of this call; tell me your tracks */
@@ -54,6 +56,7 @@ enum msg_type {
 	MSG_TRACK_NACK,	       /* struct msg_nack: missing in the ring, ask the publisher */
 	MSG_TRACK_CLOCK,       /* struct msg_clock: the publisher's last sender report */
 	MSG_TRACK_LOSS,	       /* struct msg_loss: worst subscriber's loss here, for the report to the publisher */
+	MSG_TRACK_LEVELS,      /* struct msg_levels: how loud my members are; what has changed */
 
 	/* worker ↔ worker */
 	MSG_EVENT = 192, /* struct msg_fragment + bytes: a payload for events_on_peer() */
@@ -124,8 +127,21 @@ struct msg_member_state {
 	uint8_t reserved[5];
 };
 
+/* Of one track of one member: this replaces all that the client said before. */
+struct msg_view_item {
+	struct id member;
+	uint8_t kind; /* enum track_kind */
+	uint8_t reserved;
+	uint16_t height; /* pixels; 0 = hidden */
+};
+
+#define MSG_VIEW_MAX 48
+
 struct msg_view {
-	uint64_t transport;
+	struct id call, member; /* who looks */
+	uint32_t count;
+	uint32_t reserved;
+	struct msg_view_item item[MSG_VIEW_MAX];
 };
 
 struct msg_error {
@@ -161,6 +177,27 @@ struct msg_seats {
 	struct msg_seat seat[MSG_SEATS_MAX];
 };
 
+#define MSG_SPEAKER_MAX 48
+
+/* Who speaks, as this mediad hears it, for those of its members that are listed. */
+struct msg_speaker {
+	struct id call, speaker; /* none: nobody */
+	uint8_t level;		 /* RFC 6464: 0 (loud) … 127 */
+	uint8_t count;
+	uint8_t reserved[6];
+	struct id listener[MSG_SPEAKER_MAX];
+};
+
+/* One participant's connection over the last seconds, as that participant sees it: in = to the client. */
+struct msg_quality {
+	uint64_t transport;
+	struct id call, member;
+	uint32_t loss_in, loss_out; /* lost packets in 65536 */
+	uint32_t rtt_us;	    /* 0 = not known yet */
+	uint32_t reserved;
+	uint64_t bps_in, bps_out;
+};
+
 struct msg_track {
 	uint64_t handle; /* on the sender's mediad */
 	struct id call, member;
@@ -192,6 +229,18 @@ struct msg_loss {
 	uint32_t reserved;
 };
 
+#define MSG_LEVELS_MAX 60
+
+struct msg_levels {
+	uint32_t count;
+	uint32_t reserved;
+	struct {
+		uint64_t handle;   /* of a microphone's track on the sender's mediad */
+		uint32_t loudness; /* 127 - RFC 6464 level, smoothed; 0 = silent */
+		uint32_t reserved;
+	} item[MSG_LEVELS_MAX];
+};
+
 struct msg_fragment {
 	uint32_t total;	 /* bytes of the whole payload */
 	uint32_t offset; /* where this part begins; parts come in order */
@@ -202,6 +251,9 @@ _Static_assert(sizeof(struct msg_offer) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_mline) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_seats) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_nack) <= LINK_PAYLOAD_MAX, "fits");
+_Static_assert(sizeof(struct msg_view) <= LINK_PAYLOAD_MAX, "fits");
+_Static_assert(sizeof(struct msg_speaker) <= LINK_PAYLOAD_MAX, "fits");
+_Static_assert(sizeof(struct msg_levels) <= LINK_PAYLOAD_MAX, "fits");
 
 /* Checks a received message: known type, exact length, strings ended, counts and enums in range (strings
  * are cut in place). 0 or -EPROTO. Also a fuzz target. */

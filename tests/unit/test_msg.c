@@ -56,6 +56,9 @@ static const struct {
 	{ MSG_TRACK_NACK, sizeof(struct msg_nack) },
 	{ MSG_TRACK_CLOCK, sizeof(struct msg_clock) },
 	{ MSG_TRACK_LOSS, sizeof(struct msg_loss) },
+	{ MSG_TRACK_LEVELS, sizeof(struct msg_levels) },
+	{ MSG_SPEAKER, sizeof(struct msg_speaker) },
+	{ MSG_QUALITY, sizeof(struct msg_quality) },
 };
 
 static void test_unknown_types(void **state)
@@ -98,12 +101,10 @@ static void test_exact_lengths(void **state)
 static void test_plain_messages_pass(void **state)
 {
 	uint8_t payload[LINK_PAYLOAD_MAX];
-	const uint16_t plain[] = {
-		MSG_OFFER_END,	    MSG_TRANSPORT_CLOSE,  MSG_CALL_CLOSE,   MSG_MEMBER_CLOSE, MSG_LIST,
-		MSG_VIEW,	    MSG_TRANSPORT_LEAVE,  MSG_ANSWER_BEGIN, MSG_ANSWER_END,   MSG_OK,
-		MSG_LIST_END,	    MSG_CALL_HERE,	  MSG_CALL_GONE,    MSG_TRACK_REMOVE, MSG_TRACK_SUBSCRIBE,
-		MSG_TRACK_KEYFRAME, MSG_TRACK_UNSUBSCRIBE
-	};
+	const uint16_t plain[] = { MSG_OFFER_END,    MSG_TRANSPORT_CLOSE, MSG_CALL_CLOSE,     MSG_MEMBER_CLOSE,
+				   MSG_LIST,	     MSG_TRANSPORT_LEAVE, MSG_ANSWER_BEGIN,   MSG_ANSWER_END,
+				   MSG_OK,	     MSG_LIST_END,	  MSG_CALL_HERE,      MSG_CALL_GONE,
+				   MSG_TRACK_REMOVE, MSG_TRACK_SUBSCRIBE, MSG_TRACK_KEYFRAME, MSG_TRACK_UNSUBSCRIBE };
 
 	(void)state;
 	memset(payload, 0xff, sizeof(payload));
@@ -326,10 +327,35 @@ static void test_event(void **state)
 	assert_int_equal(check(MSG_EVENT, "abcdefg", 7, NULL), -EPROTO);
 }
 
+static void test_views_levels_and_quality(void **state)
+{
+	struct msg_view view = { .count = MSG_VIEW_MAX };
+	struct msg_levels levels = { .count = MSG_LEVELS_MAX };
+	struct msg_speaker speaker = { .count = MSG_SPEAKER_MAX, .level = 127 };
+	struct msg_quality quality = { .loss_in = 65536, .loss_out = 65536 };
+
+	(void)state;
+	EXPECT(MSG_VIEW, view, count, MSG_VIEW_MAX, 0);
+	EXPECT(MSG_VIEW, view, count, MSG_VIEW_MAX + 1, -EPROTO);
+	EXPECT(MSG_VIEW, view, item[MSG_VIEW_MAX - 1].kind, TRACK_KIND_COUNT, -EPROTO);
+	EXPECT(MSG_TRACK_LEVELS, levels, count, MSG_LEVELS_MAX, 0);
+	EXPECT(MSG_TRACK_LEVELS, levels, count, MSG_LEVELS_MAX + 1, -EPROTO);
+	EXPECT(MSG_TRACK_LEVELS, levels, item[MSG_LEVELS_MAX - 1].loudness, 128, -EPROTO);
+	EXPECT(MSG_SPEAKER, speaker, count, MSG_SPEAKER_MAX, 0);
+	EXPECT(MSG_SPEAKER, speaker, count, MSG_SPEAKER_MAX + 1, -EPROTO);
+	EXPECT(MSG_SPEAKER, speaker, level, 128, -EPROTO);
+	EXPECT(MSG_QUALITY, quality, loss_in, 65537, -EPROTO);
+	EXPECT(MSG_QUALITY, quality, loss_out, 65537, -EPROTO);
+	/* What stands behind the count does not matter. */
+	view.item[3].kind = 255;
+	EXPECT(MSG_VIEW, view, count, 3, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown_types),
+		cmocka_unit_test(test_views_levels_and_quality),
 		cmocka_unit_test(test_exact_lengths),
 		cmocka_unit_test(test_plain_messages_pass),
 		cmocka_unit_test(test_offer),
