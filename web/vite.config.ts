@@ -41,7 +41,7 @@ export default defineConfig({
   plugins: [
     // Turns what @lingui's macros mark into look-ups, and catalogues into modules.
     babel({ include: /src\/.*\.tsx?$/, plugins: ['@lingui/babel-plugin-lingui-macro'] }),
-    lingui({ failOnMissing: true, failOnCompileError: true }),
+    lingui({ failOnCompileError: true }),
     react(),
     tailwind(),
     precompress(),

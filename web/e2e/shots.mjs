@@ -39,7 +39,7 @@ await new Promise((done) => server.listen(0, '127.0.0.1', done))
 const BASE = `http://localhost:${server.address().port}`
 
 const user = (id, username, display_name) => ({ id, username, display_name, avatar_url: null })
-const me = user('101', 'ana', 'Ana Ferreira')
+const me = { ...user('101', 'ana', 'Ana Ferreira'), status: 'available' }
 const bela = user('102', 'bela', 'Bela Kovács')
 const chidi = user('103', 'chidi', 'Chidi Okafor')
 const dora = user('104', 'dora', 'Dora Lindqvist')
@@ -50,6 +50,7 @@ const contact = (who, state, presence, more) => ({
   presence,
   favourite: false,
   nickname: null,
+  last_call_at: null,
   ...more,
 })
 const CONTACTS = [
@@ -78,8 +79,10 @@ const call = (more) => ({
   locked: false,
   started_by: me.id,
   created_at: new Date().toISOString(),
+  answered_at: null,
   ended_at: null,
   end_reason: null,
+  messages: 0,
   members: [member(me, 'joined'), member(bela, 'ringing')],
   ...more,
 })
@@ -91,8 +94,39 @@ const past = (id, minutesAgo, by, other, reason, lasted = 0) =>
     created_at: new Date(Date.now() - minutesAgo * 60_000).toISOString(),
     ended_at: new Date(Date.now() - (minutesAgo - lasted) * 60_000).toISOString(),
     end_reason: reason,
+    messages: lasted > 20 ? 3 : 0,
     members: [member(me, 'left'), member(other, 'left')],
   })
+const written = (seq, who, text) => ({
+  id: `m${seq}`,
+  call_id: 'h6',
+  seq,
+  user_id: who.id,
+  text,
+  created_at: new Date(Date.now() - 30_000_000 + seq * 60_000).toISOString(),
+})
+const MESSAGES = [
+  written(1, bela, 'The slides: https://example.org/slides'),
+  written(2, me, 'Thank you! Number four is the one to show on Tuesday.'),
+  written(3, bela, 'Agreed.'),
+]
+const signIn = (id, user_agent, hoursAgo, current = false) => ({
+  id,
+  user_agent,
+  current,
+  created_at: new Date(Date.now() - 9e8).toISOString(),
+  last_seen_at: new Date(Date.now() - hoursAgo * 3_600_000).toISOString(),
+  expires_at: new Date(Date.now() + 9e8).toISOString(),
+})
+const SIGN_INS = [
+  signIn('s1', 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0', 0, true),
+  signIn(
+    's2',
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Mobile/15E148 Safari/604.1',
+    30,
+  ),
+  signIn('s3', 'Mozilla/5.0 (Windows NT 10.0) Chrome/156.0.0.0 Safari/537.36', 300),
+]
 const HISTORY = [
   past('h1', 34, bela, bela, 'timeout'),
   past('h2', 150, me, chidi, 'hangup', 12),
@@ -169,11 +203,12 @@ async function scene(name, look, options, play) {
     hasTouch: look.viewport.width < 500,
     isMobile: look.viewport.width < 500,
     permissions: ['camera', 'microphone'],
+    locale: options.locale ?? 'en-GB',
   })
   const page = await context.newPage()
   page.on('console', (message) => {
     const text = message.text()
-    const expected = /status of (401|409|422|503)|ERR_/.test(text) || options.expectErrors
+    const expected = /status of (401|403|409|422|503)|ERR_/.test(text) || options.expectErrors
     if (message.type() === 'error' && !expected) problems.push(`${name}: ${text}`)
   })
   page.on('pageerror', (error) => problems.push(`${name}: ${error.stack}`))
@@ -201,9 +236,24 @@ async function scene(name, look, options, play) {
         contentType: 'application/problem+json',
         body: JSON.stringify({ type: 'about:blank', title: code, status, code, detail, ...more }),
       })
-    if (path === '/me')
-      return world.signedIn ? json(200, { user: me }) : problem(401, 'unauthorized', 'Not signed in.')
+    const method = request.method()
+    if (path === '/sessions/current') return json(200, { user: world.signedIn ? me : null })
+    if (path === '/server')
+      return json(200, { server: { version: '0.1.0', signups: world.signups ?? 'open', password_min: 15 } })
+    if (path === '/me' && method === 'PATCH')
+      return json(200, { user: { ...me, ...JSON.parse(request.postData()) } })
+    if (path === '/me/password') return problem(403, 'wrong_password', 'No.')
+    if (path === '/me/avatar') return json(200, { user: { ...me, avatar_url: `${BASE}/favicon.svg` } })
+    if (path === '/sessions' && method === 'GET')
+      return world.devicesPending ? undefined : json(200, { items: SIGN_INS, next: null })
     if (path === '/sessions') return problem(401, 'bad_credentials', 'No.')
+    if (path.endsWith('/messages')) return json(200, { items: MESSAGES, next: null })
+    if (path.startsWith('/contacts/')) {
+      const known = world.contacts.find((one) => path.endsWith(`/${one.user.id}`))
+      const change = method === 'PATCH' ? JSON.parse(request.postData()) : {}
+      const { blocked, ...rest } = change
+      return json(200, { contact: { ...known, ...rest, ...(blocked ? { state: 'blocked' } : {}) } })
+    }
     if (path === '/accounts')
       return problem(422, 'invalid_field', 'A password has at least 15 characters.', { field: 'password' })
     if (path === '/users')
@@ -370,8 +420,96 @@ for (const look of LOOKS) {
     await page.getByRole('link', { name: /Bela/ }).click()
     await button(page, 'Start video call').waitFor()
     await shoot()
+    await button(page, '3 messages').click()
+    await page.getByText('Agreed.').waitFor()
+    await shoot('person-chat')
+    await button(page, 'Give a nickname').click()
+    await shoot('person-nickname')
+    await page.keyboard.press('Escape')
+    await button(page, 'Block').click()
+    await shoot('person-block')
+    await page.keyboard.press('Escape')
     await button(page, 'Remove contact').click()
     await shoot('person-remove')
+  })
+  await scene(
+    'select',
+    look,
+    { contacts: [...CONTACTS, contact(user('110', 'spam', 'Spam Merchant'), 'blocked', 'offline')] },
+    async ({ page, shoot }) => {
+      await page.goto(BASE)
+      await page.getByRole('checkbox', { name: 'Select Bela Kovács', exact: true }).check()
+      await page.getByRole('checkbox', { name: 'Select Dora Lindqvist', exact: true }).check()
+      await page.getByRole('checkbox', { name: 'Select Chidi Okafor', exact: true }).check()
+      await page.getByText('Call 3 people').waitFor()
+      await shoot()
+      await button(page, 'Clear selection').click()
+      await page.getByText('1 person blocked').click()
+      await button(page, 'Unblock Spam Merchant').waitFor()
+      await shoot('blocked')
+    },
+  )
+  await scene('device-check', look, {}, async ({ page, shoot }) => {
+    await page.goto(BASE)
+    await button(page, 'Check camera and microphone').click()
+    await page.getByText('Your microphone works.').waitFor()
+    await page.getByLabel('Your camera').scrollIntoViewIfNeeded()
+    await shoot()
+  })
+  await scene(
+    'welcome',
+    look,
+    { contacts: [], history: [], init: () => localStorage.setItem('parley.welcome.101', 'open') },
+    async ({ page, shoot }) => {
+      await page.goto(BASE)
+      await button(page, 'Next').waitFor()
+      await shoot('welcome-1')
+      await button(page, 'Next').click()
+      await button(page, 'Check camera and microphone').click()
+      await page.getByText('Your microphone works.').waitFor()
+      await shoot('welcome-2')
+      await button(page, 'Next').click()
+      await button(page, 'Search by name').waitFor()
+      await shoot('welcome-3')
+      await button(page, 'Done').click()
+      await button(page, 'Check camera and microphone').waitFor()
+    },
+  )
+  await scene('settings', look, {}, async ({ page, shoot }) => {
+    await page.goto(`${BASE}/settings`)
+    await page.getByText('Firefox on Linux').waitFor()
+    await shoot('settings-top')
+    await page.screenshot({ path: join(OUT, `settings-${look.name}.png`), fullPage: true })
+    await page.getByLabel('Current password', { exact: true }).fill('wrong')
+    await page.getByLabel('New password', { exact: true }).fill('a short swim in the lake')
+    await button(page, 'Change password').click()
+    await page.getByRole('alert').waitFor()
+    await shoot('settings-password')
+    await button(page, 'Delete account…').click()
+    await shoot('settings-delete')
+  })
+  for (const locale of ['de', 'fr']) {
+    await scene(
+      `home-${locale}`,
+      look,
+      { locale, contacts: [...REQUESTS, ...CONTACTS] },
+      async ({ page, shoot }) => {
+        await page.goto(BASE)
+        await page.getByRole('link', { name: /Bela/ }).waitFor()
+        await shoot()
+        await page.goto(`${BASE}/settings`)
+        await page.getByText(/Firefox (unter|sur) Linux/).waitFor()
+        await page.waitForTimeout(300)
+        await page.screenshot({ path: join(OUT, `settings-${locale}-${look.name}.png`), fullPage: true })
+        await page.goto(`${BASE}/people/102`)
+        await shoot(`person-${locale}`)
+      },
+    )
+  }
+  await scene('invite', look, { signedIn: false, signups: 'invite' }, async ({ page, shoot }) => {
+    await page.goto(`${BASE}/sign-up`)
+    await page.getByRole('textbox', { name: 'Invitation', exact: true }).waitFor()
+    await shoot()
   })
   await scene('lost', look, { expectErrors: true }, async ({ page, world, shoot }) => {
     await page.goto(BASE)

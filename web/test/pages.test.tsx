@@ -6,6 +6,7 @@ import userEvent from '@testing-library/user-event'
 import type { ReactNode } from 'react'
 import { MemoryRouter } from 'react-router'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { account } from '../src/api/account'
 import { ApiError } from '../src/api/client'
 import type { Contact } from '../src/api/types'
 import { emptyWorld } from '../src/call/model'
@@ -27,7 +28,10 @@ const show = (children: ReactNode) =>
     </I18nProvider>,
   )
 
-beforeEach(() => parley.store.setState({ world: { ...emptyWorld, me: ana, ready: true }, session: null }))
+beforeEach(() => {
+  vi.spyOn(account, 'server').mockResolvedValue({ version: '1', signups: 'open', password_min: 15 })
+  parley.store.setState({ world: { ...emptyWorld, me: ana, ready: true }, session: null })
+})
 
 describe('signing in', () => {
   it('says that name and password do not match', async () => {
@@ -51,8 +55,18 @@ describe('signing in', () => {
 })
 
 describe('contacts', () => {
+  const selection = { ids: new Set<string>(), toggle: vi.fn() }
   const list = (contacts: Contact[]) =>
-    show(<ContactList contacts={contacts} last={new Map()} meId={ana.id} ready onAdd={() => undefined} />)
+    show(
+      <ContactList
+        contacts={contacts}
+        last={new Map()}
+        meId={ana.id}
+        ready
+        selection={selection}
+        onAdd={() => undefined}
+      />,
+    )
 
   it('can be called from the list', async () => {
     const start = vi.spyOn(parley, 'startCall').mockReturnValue()

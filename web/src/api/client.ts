@@ -1,11 +1,10 @@
 /* The HTTP API as functions. Every failure is an ApiError; repeating is done here, and only where the
  * interface says that repeating changes nothing. */
 import createClient from 'openapi-fetch'
-import { operations } from './operations.gen'
 import type { paths } from './schema.gen'
-import type { Call, Contact, IceServer, Muted, Problem, ProblemCode, User } from './types'
+import type { Call, Contact, IceServer, Message, Muted, Problem, ProblemCode, User } from './types'
 
-const BASE = '/api/v1'
+export const BASE = '/api/v1'
 const TIMEOUT_MS = 12_000
 
 export type ErrorCode = ProblemCode | 'network' | 'unknown'
@@ -114,10 +113,16 @@ async function sendSdp(url: string, method: 'POST' | 'PATCH', sdp: string): Prom
 }
 
 const callPath = (id: string) => ({ params: { path: { call_id: id } } })
+const memberPath = (id: string, userId: string) => ({ params: { path: { call_id: id, user_id: userId } } })
 const userPath = (id: string) => ({ params: { path: { user_id: id } } })
 
 export const api = {
-  async signUp(body: { username: string; display_name: string; password: string }): Promise<User> {
+  async signUp(body: {
+    username: string
+    display_name: string
+    password: string
+    invite?: string
+  }): Promise<User> {
     return (await take(() => client.POST('/accounts', { body }), 0)).user
   },
   async signIn(body: { username: string; password: string }): Promise<User> {
@@ -132,14 +137,7 @@ export const api = {
 
   /** Who is signed in; null when nobody is. */
   async current(): Promise<User | null> {
-    if (has('GET /sessions/current'))
-      return (await requestJson<{ user: User | null }>('GET', '/sessions/current', undefined, 1)).user
-    try {
-      return await api.me()
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401) return null
-      throw error
-    }
+    return (await take(() => client.GET('/sessions/current'), 1)).user
   },
   async updateContact(
     userId: string,
@@ -177,9 +175,38 @@ export const api = {
   },
   async updateMember(
     id: string,
-    body: { muted?: Partial<Muted>; paused?: boolean; hand?: boolean },
+    body: { muted?: Partial<Muted>; paused?: boolean; hand?: boolean; sharing?: boolean },
   ): Promise<Call> {
     return (await take(() => client.PATCH('/calls/{call_id}/members/me', { ...callPath(id), body }))).call
+  },
+
+  async invite(id: string, invite: string[]): Promise<Call> {
+    return (await take(() => client.POST('/calls/{call_id}/invite', { ...callPath(id), body: { invite } })))
+      .call
+  },
+  async endCall(id: string): Promise<Call> {
+    return (await take(() => client.POST('/calls/{call_id}/end', callPath(id)))).call
+  },
+  async setLocked(id: string, locked: boolean): Promise<Call> {
+    return (await take(() => client.PATCH('/calls/{call_id}', { ...callPath(id), body: { locked } }))).call
+  },
+  async muteMember(id: string, userId: string): Promise<Call> {
+    const options = { ...memberPath(id, userId), body: { muted: { audio: true as const } } }
+    return (await take(() => client.PATCH('/calls/{call_id}/members/{user_id}', options))).call
+  },
+  async removeMember(id: string, userId: string): Promise<Call> {
+    return (await take(() => client.DELETE('/calls/{call_id}/members/{user_id}', memberPath(id, userId))))
+      .call
+  },
+  /** Oldest first, those after `after`. */
+  async listMessages(id: string, after: number): Promise<{ items: Message[]; next: string | null }> {
+    const params = { path: { call_id: id }, query: { after } }
+    return take(() => client.GET('/calls/{call_id}/messages', { params }))
+  },
+  /** Repeated by the chat, which keeps the order. */
+  async sendMessage(id: string, messageId: string, text: string): Promise<Message> {
+    const body = { id: messageId, text }
+    return (await take(() => client.POST('/calls/{call_id}/messages', { ...callPath(id), body }), 0)).message
   },
 
   async iceServers(): Promise<IceServer[]> {
@@ -196,9 +223,6 @@ export const api = {
 }
 
 export type Api = typeof api
-
-/** Whether the server's description knows this operation: what it lacks is not shown. */
-export const has = (operation: string): boolean => operations.has(operation)
 
 /** Sends a file, and says how far it is (0 to 1): fetch cannot. */
 export function upload<T>(path: string, file: Blob, onProgress: (part: number) => void): Promise<T> {

@@ -9,8 +9,9 @@ import { CallDock } from '../features/stage/CallDock'
 import { parley, useParley } from '../state/parley'
 import { Logo } from '../ui/Logo'
 
-const loadCallScreen = () => import('../features/stage/CallScreen')
+const loadCallScreen = () => import('./CallPage')
 const CallScreen = lazy(loadCallScreen)
+const SettingsPage = lazy(() => import('../features/settings/SettingsPage'))
 
 export function App() {
   const auth = useParley((state) => state.auth)
@@ -47,6 +48,10 @@ function SignedIn() {
     <>
       <Routes>
         <Route path="/" element={<HomePage />} />
+        <Route
+          path="/settings"
+          element={<Suspense fallback={null}>{me && <SettingsPage me={me} />}</Suspense>}
+        />
         <Route path="/people/:personId" element={<HomePage />} />
         <Route
           path="/call/:callId"

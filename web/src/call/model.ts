@@ -70,6 +70,8 @@ export function step(world: World, event: ServerEvent): Step {
         },
       }
     }
+    case 'me':
+      return { world: { ...world, me: event.me } }
     case 'presence': {
       const contact = world.contacts[event.user_id]
       return { world: contact ? withContact(world, { ...contact, presence: event.presence }) : world }

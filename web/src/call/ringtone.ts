@@ -58,4 +58,6 @@ function play(pattern: Pattern, volume: number): () => void {
 }
 
 export const ring = (): (() => void) => play(RING, 0.22)
+/** In a call already: heard, and out of the way. */
+export const ringOnce = (): (() => void) => play({ ...RING, every: 12 }, 0.05)
 export const ringBack = (): (() => void) => play(WAITING, 0.06)

@@ -5,7 +5,9 @@ import { useEffect, useRef, useState } from 'react'
 import { Link } from 'react-router'
 import { ApiError } from '../../api/client'
 import { problemSentence } from '../../call/controller'
+import { setFlag } from '../../state/flags'
 import { parley } from '../../state/parley'
+import { useServer } from '../../state/server'
 import { Alert } from '../../ui/Alert'
 import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
@@ -57,6 +59,7 @@ function useSubmit(run: () => Promise<void>) {
 export function SignIn() {
   const [username, setUsername] = useState('')
   const [password, setPassword] = useState('')
+  const { signups } = useServer()
   const { busy, problem, submit } = useSubmit(() => parley.signIn(username.trim().toLowerCase(), password))
   return (
     <Frame title={t`Welcome back`} lead={t`Sign in to see who is around.`}>
@@ -92,43 +95,64 @@ export function SignIn() {
           <Trans>Sign in</Trans>
         </Button>
       </form>
-      <p className="mt-6 text-center text-sm text-soft">
-        <Trans>New here?</Trans>{' '}
-        <Link
-          to="/sign-up"
-          className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
-        >
-          <Trans>Create account</Trans>
-        </Link>
-      </p>
+      {signups !== 'closed' && (
+        <p className="mt-6 text-center text-sm text-soft">
+          <Trans>New here?</Trans>{' '}
+          <Link
+            to="/sign-up"
+            className="inline-block py-3 font-medium text-on-tint underline-offset-4 hover:underline"
+          >
+            <Trans>Create account</Trans>
+          </Link>
+        </p>
+      )}
     </Frame>
   )
 }
 
-const FIELDS = ['display_name', 'username', 'password'] as const
+const FIELDS = ['display_name', 'username', 'password', 'invite'] as const
 type FieldName = (typeof FIELDS)[number]
 
-function fieldProblem(problem: ApiError | null): { field: FieldName; text: string } | null {
+function fieldProblem(problem: ApiError | null, least: number): { field: FieldName; text: string } | null {
   if (problem?.code === 'username_taken')
     return { field: 'username', text: t`Somebody has this user name. Try another one.` }
+  if (problem?.code === 'invite_required')
+    return { field: 'invite', text: t`This invitation is not known, or was used up. Ask for a new one.` }
   const field = FIELDS.find((name) => name === problem?.field)
   if (!problem || !field) return null
   const TEXT: Record<FieldName, string> = {
     display_name: t`Between 1 and 64 characters.`,
     username: t`3 to 32 characters: small letters, digits, dot, dash and underscore.`,
-    password: problem.message,
+    password: t`Between ${least} and 256 characters.`,
+    invite: t`This is not an invitation.`,
   }
   return { field, text: TEXT[field] }
 }
 
+/** An invitation may come as a link: /sign-up?invite=… */
+const inviteInAddress = (): string => new URLSearchParams(location.search).get('invite') ?? ''
+
 export function SignUp() {
-  const [values, setValues] = useState({ display_name: '', username: '', password: '' })
+  const [values, setValues] = useState({
+    display_name: '',
+    username: '',
+    password: '',
+    invite: inviteInAddress(),
+  })
   const set = (name: FieldName) => (event: { target: { value: string } }) =>
     setValues((now) => ({ ...now, [name]: event.target.value }))
-  const { busy, problem, submit } = useSubmit(() =>
-    parley.signUp(values.display_name.trim(), values.username.trim().toLowerCase(), values.password),
-  )
-  const wrong = fieldProblem(problem)
+  const { busy, problem, submit } = useSubmit(async () => {
+    await parley.signUp(
+      values.display_name.trim(),
+      values.username.trim().toLowerCase(),
+      values.password,
+      values.invite.trim() || undefined,
+    )
+    const me = parley.store.getState().world.me
+    if (me) setFlag(`welcome.${me.id}`, 'open')
+  })
+  const { signups, password_min: least } = useServer()
+  const wrong = fieldProblem(problem, least)
   const error = (name: FieldName) => (wrong?.field === name ? wrong.text : undefined)
   return (
     <Frame title={t`Create your account`} lead={t`One account for all your devices.`}>
@@ -167,11 +191,25 @@ export function SignUp() {
           type="password"
           autoComplete="new-password"
           required
-          hint={t`At least 15 characters. A few words are easiest to remember.`}
+          hint={t`At least ${least} characters. A few words are easiest to remember.`}
           error={error('password')}
           value={values.password}
           onChange={set('password')}
         />
+        {signups === 'invite' && (
+          <Field
+            label={t`Invitation`}
+            name="invite"
+            autoComplete="off"
+            spellCheck={false}
+            required
+            maxLength={64}
+            hint={t`Accounts here are by invitation. Whoever runs this server gives you one.`}
+            error={error('invite')}
+            value={values.invite}
+            onChange={set('invite')}
+          />
+        )}
         <Button type="submit" look="accent" wide busy={busy} className="mt-2 min-h-12">
           <Trans>Create account</Trans>
         </Button>

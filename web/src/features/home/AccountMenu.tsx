@@ -1,28 +1,57 @@
-import { Check, LogOut } from 'lucide-react'
+import { t } from '@lingui/core/macro'
+import { Check, ChevronRight, Languages, LogOut, Palette, Settings } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
+import type { ReactNode } from 'react'
+import { useNavigate } from 'react-router'
 import type { User } from '../../api/types'
+import type { Status } from '../../state/account'
+import { setStatus, statusOf } from '../../state/account'
+import type { LocaleChoice } from '../../state/locale'
+import { chooseLocale, LOCALES, useLocale } from '../../state/locale'
 import { parley } from '../../state/parley'
 import type { ThemeChoice } from '../../state/theme'
 import { useTheme } from '../../state/theme'
 import { Avatar } from '../../ui/Avatar'
 import { cx } from '../../ui/cx'
+import { attempt } from './attempt'
 
-const THEMES: { value: ThemeChoice; label: string }[] = [
-  { value: 'system', label: 'As the system' },
-  { value: 'light', label: 'Light' },
-  { value: 'dark', label: 'Dark' },
-]
+interface Option<T extends string> {
+  value: T
+  label: string
+  lang?: string
+}
 
 const ITEM =
   'flex min-h-11 items-center gap-3 rounded-control px-3 text-sm outline-none select-none data-highlighted:bg-sunken'
 
 export function AccountMenu({ me }: { me: User }) {
   const { choice, choose } = useTheme()
+  const language = useLocale((state) => state.choice)
+  const navigate = useNavigate()
+  const status = statusOf(me)
+  const themes: Option<ThemeChoice>[] = [
+    { value: 'system', label: t`As the system` },
+    { value: 'light', label: t`Light` },
+    { value: 'dark', label: t`Dark` },
+  ]
+  const languages: Option<LocaleChoice>[] = [
+    { value: 'system', label: t`As the browser` },
+    ...Object.entries(LOCALES).map(([value, label]) => ({
+      value: value as LocaleChoice,
+      label,
+      lang: value,
+    })),
+  ]
+  const statuses: Option<Status>[] = [
+    { value: 'available', label: t`Available` },
+    { value: 'away', label: t`Away` },
+    { value: 'do_not_disturb', label: t`Do not disturb` },
+  ]
   return (
     // Not modal: a modal menu would lock the page's scrolling with an injected style.
     <DropdownMenu.Root modal={false}>
       <DropdownMenu.Trigger
-        aria-label="Account menu"
+        aria-label={t`Account menu`}
         className="flex size-11 items-center justify-center rounded-full transition-colors hover:bg-sunken"
       >
         <Avatar user={me} size="sm" />
@@ -32,7 +61,7 @@ export function AccountMenu({ me }: { me: User }) {
           align="end"
           sideOffset={6}
           collisionPadding={12}
-          className="z-20 w-64 animate-fade rounded-tile border border-line bg-raised p-2 shadow-float"
+          className="z-20 max-h-(--radix-dropdown-menu-content-available-height) w-68 animate-fade overflow-y-auto rounded-tile border border-line bg-raised p-2 shadow-float"
         >
           <div className="flex items-center gap-3 px-3 pt-2 pb-3">
             <Avatar user={me} />
@@ -42,29 +71,83 @@ export function AccountMenu({ me }: { me: User }) {
             </div>
           </div>
           <DropdownMenu.Separator className="mx-1 mb-2 h-px bg-line" />
-          <DropdownMenu.Label className="px-3 pt-1 pb-1 text-xs font-medium text-soft">
-            Appearance
-          </DropdownMenu.Label>
-          <DropdownMenu.RadioGroup value={choice} onValueChange={(value) => choose(value as ThemeChoice)}>
-            {THEMES.map(({ value, label }) => (
-              <DropdownMenu.RadioItem
-                key={value}
-                value={value}
-                onSelect={(event) => event.preventDefault()}
-                className={ITEM}
-              >
-                <Check aria-hidden className={cx('size-4 text-accent', choice !== value && 'invisible')} />
-                {label}
-              </DropdownMenu.RadioItem>
-            ))}
-          </DropdownMenu.RadioGroup>
+          <Choices
+            title={t`Status`}
+            value={status}
+            options={statuses}
+            onChoose={(to) => void attempt(setStatus(to))}
+          />
+          <DropdownMenu.Item className={ITEM} onSelect={() => void navigate('/settings')}>
+            <Settings aria-hidden className="size-4 text-soft" />
+            {t`Settings`}
+          </DropdownMenu.Item>
+          <Submenu icon={<Palette aria-hidden className="size-4 text-soft" />} title={t`Appearance`}>
+            <Choices value={choice} options={themes} onChoose={choose} />
+          </Submenu>
+          <Submenu icon={<Languages aria-hidden className="size-4 text-soft" />} title={t`Language`}>
+            <Choices value={language} options={languages} onChoose={(to) => void chooseLocale(to)} />
+          </Submenu>
           <DropdownMenu.Separator className="mx-1 my-2 h-px bg-line" />
           <DropdownMenu.Item className={ITEM} onSelect={() => void parley.signOut()}>
             <LogOut aria-hidden className="size-4 text-soft" />
-            Sign out
+            {t`Sign out`}
           </DropdownMenu.Item>
         </DropdownMenu.Content>
       </DropdownMenu.Portal>
     </DropdownMenu.Root>
+  )
+}
+
+interface ChoicesProps<T extends string> {
+  title?: string
+  value: T
+  options: readonly Option<T>[]
+  onChoose: (value: T) => void
+}
+
+function Choices<T extends string>({ title, value, options, onChoose }: ChoicesProps<T>) {
+  return (
+    <DropdownMenu.RadioGroup value={value} onValueChange={(to) => onChoose(to as T)}>
+      {title && (
+        <DropdownMenu.Label className="px-3 pt-1 pb-1 text-xs font-medium text-soft">
+          {title}
+        </DropdownMenu.Label>
+      )}
+      {options.map((option) => (
+        <DropdownMenu.RadioItem
+          key={option.value}
+          value={option.value}
+          lang={option.lang}
+          onSelect={(event) => event.preventDefault()}
+          className={ITEM}
+        >
+          <Check aria-hidden className={cx('size-4 text-accent', value !== option.value && 'invisible')} />
+          {option.label}
+        </DropdownMenu.RadioItem>
+      ))}
+      {title && <DropdownMenu.Separator className="mx-1 my-2 h-px bg-line" />}
+    </DropdownMenu.RadioGroup>
+  )
+}
+
+/** Opens beside the menu where there is room, and over it where there is not. */
+function Submenu({ icon, title, children }: { icon: ReactNode; title: string; children: ReactNode }) {
+  return (
+    <DropdownMenu.Sub>
+      <DropdownMenu.SubTrigger className={cx(ITEM, 'data-[state=open]:bg-sunken')}>
+        {icon}
+        <span className="flex-1">{title}</span>
+        <ChevronRight aria-hidden className="size-4 text-soft rtl:-scale-x-100" />
+      </DropdownMenu.SubTrigger>
+      <DropdownMenu.Portal>
+        <DropdownMenu.SubContent
+          sideOffset={6}
+          collisionPadding={12}
+          className="z-30 w-52 animate-fade rounded-tile border border-line bg-raised p-2 shadow-float"
+        >
+          {children}
+        </DropdownMenu.SubContent>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Sub>
   )
 }

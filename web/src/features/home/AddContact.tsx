@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import { useQuery } from '@tanstack/react-query'
 import { Check, Search, UserPlus, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
@@ -42,13 +43,13 @@ export function AddContact({ onClose }: { onClose: () => void }) {
   const failure = problem ?? (found.error instanceof ApiError ? found.error : null)
   return (
     <Modal
-      label="Add contact"
+      label={t`Add contact`}
       onClose={onClose}
       className="max-sm:mx-auto max-sm:mt-4 max-sm:mb-auto sm:mt-[12dvh] sm:mb-auto"
     >
       <div className="flex items-center justify-between ps-6 pe-3 pt-3">
-        <h2 className="text-base font-semibold">Add contact</h2>
-        <IconButton label="Close" onClick={onClose}>
+        <h2 className="text-base font-semibold">{t`Add contact`}</h2>
+        <IconButton label={t`Close`} onClick={onClose}>
           <X aria-hidden className="size-5" />
         </IconButton>
       </div>
@@ -57,8 +58,8 @@ export function AddContact({ onClose }: { onClose: () => void }) {
           <Search aria-hidden className="absolute start-3.5 top-3.5 size-5 text-soft" />
           <input
             type="search"
-            aria-label="Search people"
-            placeholder="Name or user name"
+            aria-label={t`Search people`}
+            placeholder={t`Name or user name`}
             data-first
             autoComplete="off"
             autoCapitalize="none"
@@ -81,7 +82,7 @@ export function AddContact({ onClose }: { onClose: () => void }) {
         )}
         {q === '' && (
           <p className="px-3 py-10 text-center text-soft">
-            Type a name. People become contacts once they accept.
+            {t`Type a name. People become contacts once they accept.`}
           </p>
         )}
         {q !== '' && found.isPending && (
@@ -92,7 +93,7 @@ export function AddContact({ onClose }: { onClose: () => void }) {
         )}
         {q !== '' && found.data?.length === 0 && (
           <p className="px-3 py-10 text-center text-soft">
-            Nobody called “{q}” here. Check the spelling, or ask for their user name.
+            {t`Nobody called “${q}” here. Check the spelling, or ask for their user name.`}
           </p>
         )}
         {q !== '' && found.data && found.data.length > 0 && (
@@ -111,6 +112,7 @@ function Found({ user, onAdd }: { user: User; onAdd: () => Promise<void> }) {
   const state = useParley(({ world }) => world.contacts[user.id]?.state)
   const isMe = useParley(({ world }) => world.me?.id === user.id)
   const [busy, setBusy] = useState(false)
+  const name = user.display_name
   const add = async () => {
     setBusy(true)
     await onAdd()
@@ -130,22 +132,22 @@ function Found({ user, onAdd }: { user: User; onAdd: () => Promise<void> }) {
         <div className="truncate text-soft">@{user.username}</div>
       </div>
       {isMe ? (
-        done('You')
+        done(t`You`)
       ) : state === 'accepted' ? (
-        done('Contact')
+        done(t`Contact`)
       ) : state === 'outgoing' ? (
-        done('Asked')
+        done(t`Asked`)
       ) : state === 'blocked' ? (
-        done('Blocked')
+        done(t`Blocked`)
       ) : (
         <Button
-          aria-label={`Add ${user.display_name}`}
+          aria-label={t`Add ${name}`}
           look="accent"
           busy={busy}
           icon={<UserPlus aria-hidden className="size-4" />}
           onClick={() => void add()}
         >
-          Add
+          {t`Add`}
         </Button>
       )}
     </li>

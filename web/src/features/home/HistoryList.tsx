@@ -1,17 +1,22 @@
-import { ArrowDownLeft, ArrowUpRight, PhoneMissed } from 'lucide-react'
+import { plural, t } from '@lingui/core/macro'
+import { ArrowDownLeft, ArrowUpRight, MessageSquareText, Phone, PhoneMissed, Video } from 'lucide-react'
+import { useId, useState } from 'react'
 import type { Call, Contact } from '../../api/types'
+import { othersIn } from '../../call/model'
 import { historyLine, otherName, whenWords } from '../../call/sentences'
 import type { History } from '../../state/history'
-import { Button } from '../../ui/Button'
+import { parley } from '../../state/parley'
+import { Button, IconButton } from '../../ui/Button'
 import { cx } from '../../ui/cx'
 import { Skeleton } from '../../ui/Skeleton'
+import { CallChat } from './CallChat'
 
 interface Props {
   calls: readonly Call[]
   history: History
   meId: string
   contacts: Readonly<Record<string, Contact>>
-  /** Whether each line says who it was. */
+  /** Whether each line says who it was, and offers to call again. */
   named: boolean
   empty: string
 }
@@ -19,7 +24,7 @@ interface Props {
 export function HistoryList({ calls, history, meId, contacts, named, empty }: Props) {
   if (history.isPending)
     return (
-      <div className="space-y-3 py-2" role="status" aria-label="Loading calls">
+      <div className="space-y-3 py-2" role="status" aria-label={t`Loading calls`}>
         {[0, 1, 2, 3].map((n) => (
           <Skeleton key={n} className="h-5" />
         ))}
@@ -28,37 +33,17 @@ export function HistoryList({ calls, history, meId, contacts, named, empty }: Pr
   if (history.isError && calls.length === 0)
     return (
       <div className="flex flex-wrap items-center gap-3 py-2 text-soft">
-        The calls could not be loaded.
-        <Button onClick={() => void history.refetch()}>Load calls again</Button>
+        {t`The calls could not be loaded.`}
+        <Button onClick={() => void history.refetch()}>{t`Load calls again`}</Button>
       </div>
     )
   if (calls.length === 0) return <p className="py-2 text-soft">{empty}</p>
   return (
     <>
       <ul className="divide-y divide-line">
-        {calls.map((call) => {
-          const { text, missed, outgoing } = historyLine(call, meId)
-          const Icon = missed ? PhoneMissed : outgoing ? ArrowUpRight : ArrowDownLeft
-          return (
-            <li key={call.id} className="flex min-h-12 items-center gap-3 py-2">
-              <Icon
-                aria-hidden
-                className={cx('size-4 shrink-0', missed ? 'text-danger-text' : 'text-soft')}
-              />
-              <span className="min-w-0 flex-1">
-                {named && (
-                  <span className="block truncate font-medium">{otherName(call, meId, contacts)}</span>
-                )}
-                <span className={cx('block truncate', missed ? 'text-danger-text' : named && 'text-soft')}>
-                  {text}
-                </span>
-              </span>
-              <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">
-                {whenWords(call.created_at)}
-              </time>
-            </li>
-          )
-        })}
+        {calls.map((call) => (
+          <Line key={call.id} call={call} meId={meId} contacts={contacts} named={named} />
+        ))}
       </ul>
       {history.hasNextPage && (
         <Button
@@ -67,9 +52,67 @@ export function HistoryList({ calls, history, meId, contacts, named, empty }: Pr
           busy={history.isFetchingNextPage}
           onClick={() => void history.fetchNextPage()}
         >
-          Show older calls
+          {t`Show older calls`}
         </Button>
       )}
     </>
+  )
+}
+
+function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' | 'named'> & { call: Call }) {
+  const [open, setOpen] = useState(false)
+  const chatId = useId()
+  const { text, missed, outgoing } = historyLine(call, meId)
+  const Icon = missed ? PhoneMissed : outgoing ? ArrowUpRight : ArrowDownLeft
+  const name = otherName(call, meId, contacts)
+  const again = othersIn(call, meId)
+    .map(({ user }) => user)
+    .filter(({ id }) => contacts[id]?.state === 'accepted')
+  const written = call.messages
+  return (
+    <li>
+      <div className="flex min-h-14 items-center gap-3">
+        <Icon aria-hidden className={cx('size-4 shrink-0', missed ? 'text-danger-text' : 'text-soft')} />
+        <span className="min-w-0 flex-1 py-2">
+          {named && <span className="block truncate font-medium">{name}</span>}
+          <span className={cx('block truncate', missed ? 'text-danger-text' : named && 'text-soft')}>
+            {text}
+          </span>
+        </span>
+        {written > 0 && (
+          <Button
+            look="quiet"
+            className="px-2.5 text-soft"
+            aria-expanded={open}
+            aria-controls={chatId}
+            icon={<MessageSquareText aria-hidden className="size-4" />}
+            onClick={() => setOpen(!open)}
+          >
+            {plural(written, { one: '# message', other: '# messages' })}
+          </Button>
+        )}
+        <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">
+          {whenWords(call.created_at)}
+        </time>
+        {named && (
+          <IconButton
+            label={t`Call ${name} again`}
+            className={cx('-me-2 text-soft hover:text-text', again.length === 0 && 'invisible')}
+            onClick={() => parley.startCall(again, call.video)}
+          >
+            {call.video ? (
+              <Video aria-hidden className="size-4.5" />
+            ) : (
+              <Phone aria-hidden className="size-4.5" />
+            )}
+          </IconButton>
+        )}
+      </div>
+      {written > 0 && (
+        <div id={chatId} hidden={!open} className="ps-7">
+          {open && <CallChat call={call} meId={meId} contacts={contacts} />}
+        </div>
+      )}
+    </li>
   )
 }

@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import { PhoneCall } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { Navigate, useParams } from 'react-router'
@@ -6,15 +7,20 @@ import { otherName } from '../../call/sentences'
 import { callsOf, lastCallWith, useHistory } from '../../state/history'
 import { parley, useParley } from '../../state/parley'
 import { useLinkLost } from '../../state/useLinkLost'
+import { useWide } from '../../state/useMedia'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
 import { Logo } from '../../ui/Logo'
 import { AccountMenu } from './AccountMenu'
 import { AddContact } from './AddContact'
 import { ContactList } from './ContactList'
+import { DeviceCheck } from './DeviceCheck'
 import { HistoryList } from './HistoryList'
 import { NoticeBar } from './NoticeBar'
+import { NotifyPrompt } from './NotifyPrompt'
 import { PersonPanel } from './PersonPanel'
+import { SelectionBar } from './SelectionBar'
+import { useWelcome, Welcome } from './Welcome'
 
 export function HomePage() {
   const { personId } = useParams()
@@ -25,16 +31,40 @@ export function HomePage() {
   const calls = useMemo(() => callsOf(history), [history])
   const meId = me?.id ?? ''
   const last = useMemo(() => lastCallWith(calls, meId), [calls, meId])
+  const [picked, setPicked] = useState<ReadonlySet<string>>(new Set())
+  const wide = useWide()
+  const first = useWelcome(meId)
   if (!me) return null
   const chosen = personId ? contacts[personId] : undefined
   const person = chosen?.state === 'accepted' ? chosen : undefined
   if (personId && ready && !person) return <Navigate to="/" replace />
+  const selected = [...picked].flatMap((id) =>
+    contacts[id]?.state === 'accepted' ? [contacts[id].user] : [],
+  )
+  const selection = {
+    ids: picked,
+    toggle: (id: string) =>
+      setPicked((before) => {
+        const after = new Set(before)
+        if (!after.delete(id)) after.add(id)
+        return after
+      }),
+  }
+  const name = me.display_name
+  const somebody = Object.values(contacts).some(({ state }) => state === 'accepted')
+  const hints = (
+    <>
+      {first && <Welcome me={me} onFind={() => setAdding(true)} />}
+      {!first && somebody && <NotifyPrompt />}
+      {!first && <DeviceCheck />}
+    </>
+  )
 
   return (
     <div className="wide:grid wide:h-dvh wide:grid-cols-[23.5rem_1fr]">
       <div
         className={cx(
-          'flex min-h-0 flex-col wide:border-e wide:border-line wide:bg-surface',
+          'flex min-h-dvh flex-col wide:min-h-0 wide:border-e wide:border-line wide:bg-surface',
           person && 'max-[899.98px]:hidden',
         )}
       >
@@ -46,19 +76,21 @@ export function HomePage() {
           <AccountMenu me={me} />
         </header>
         <LostStrip shown={lost} />
-        <main className="min-h-0 flex-1 wide:overflow-y-auto wide:pb-6" aria-label="Contacts">
+        <main className="min-h-0 flex-1 wide:overflow-y-auto wide:pb-6" aria-label={t`Contacts`}>
           <OngoingCall />
+          {first && !wide && <div className="mx-4 mb-5">{hints}</div>}
           <ContactList
             contacts={Object.values(contacts)}
             last={last}
             meId={meId}
             ready={ready}
+            selection={selection}
             onAdd={() => setAdding(true)}
           />
-          <section className="mt-8 px-4 pb-10 wide:hidden" aria-label="Latest calls">
+          <section className="mt-8 px-4 pb-10 wide:hidden" aria-label={t`Latest calls`}>
             {(history.isPending || calls.length > 0) && (
               <>
-                <h2 className="mb-1 text-xs font-medium text-soft">Latest calls</h2>
+                <h2 className="mb-1 text-xs font-medium text-soft">{t`Latest calls`}</h2>
                 <HistoryList
                   calls={calls.slice(0, 10)}
                   history={history}
@@ -70,7 +102,9 @@ export function HomePage() {
               </>
             )}
           </section>
+          {!first && !wide && ready && <div className="space-y-4 px-4 pb-10">{hints}</div>}
         </main>
+        <SelectionBar people={selected} onClear={() => setPicked(new Set())} />
       </div>
       <div className={cx('wide:min-h-0 wide:overflow-y-auto', !person && 'max-[899.98px]:hidden')}>
         {person ? (
@@ -83,22 +117,23 @@ export function HomePage() {
             meId={meId}
           />
         ) : (
-          <div className="mx-auto w-full max-w-xl px-8 pt-[12dvh] pb-10">
-            <h1 className="text-xl font-semibold">Hello, {me.display_name}</h1>
+          <div className="mx-auto w-full max-w-xl px-8 pt-[7dvh] pb-10">
+            <h1 className="text-xl font-semibold">{t`Hello, ${name}`}</h1>
             <p className="mt-2 text-base text-soft">
               {!ready || Object.keys(contacts).length > 0
-                ? 'Choose somebody on the left, or call straight from the list.'
-                : 'Calls begin with a contact. Find somebody by name and ask.'}
+                ? t`Choose somebody on the left, or call straight from the list.`
+                : t`Calls begin with a contact. Find somebody by name and ask.`}
             </p>
-            <section className="mt-10" aria-label="Latest calls">
-              <h2 className="mb-1 text-xs font-medium text-soft">Latest calls</h2>
+            {wide && <div className="mt-8 space-y-4">{hints}</div>}
+            <section className="mt-8" aria-label={t`Latest calls`}>
+              <h2 className="mb-1 text-xs font-medium text-soft">{t`Latest calls`}</h2>
               <HistoryList
                 calls={calls}
                 history={history}
                 meId={meId}
                 contacts={contacts}
                 named
-                empty="No calls yet. They will be listed here."
+                empty={t`No calls yet. They will be listed here.`}
               />
             </section>
           </div>
@@ -116,7 +151,7 @@ function LostStrip({ shown }: { shown: boolean }) {
       {shown && (
         <p className="mb-3 flex animate-fade items-center gap-2.5 rounded-control bg-sunken px-3.5 py-2.5 text-soft">
           <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
-          Connection lost, reconnecting…
+          {t`Connection lost, reconnecting…`}
         </p>
       )}
     </div>
@@ -129,21 +164,22 @@ function OngoingCall() {
   const { me, contacts } = useParley(({ world }) => world)
   const elsewhere = useParley((state) => call !== null && state.elsewhere === call.id)
   if (!call || !me) return null
+  const name = otherName(call, me.id, contacts)
   return (
     <section
-      aria-label="Call in progress"
+      aria-label={t`Call in progress`}
       className="mx-4 mb-4 animate-fade rounded-tile bg-tint p-4 text-on-tint"
     >
       <p className="flex items-center gap-2.5 font-medium">
         <PhoneCall aria-hidden className="size-4 shrink-0" />
-        You are in a call with {otherName(call, me.id, contacts)}
+        {t`You are in a call with ${name}`}
       </p>
-      {elsewhere && <p className="mt-1">It is open in another tab.</p>}
+      {elsewhere && <p className="mt-1">{t`It is open in another tab.`}</p>}
       <div className="mt-3 flex gap-2">
         <Button look="accent" className="flex-1" onClick={() => parley.returnTo(call)}>
-          {elsewhere ? 'Move it here' : 'Return to call'}
+          {elsewhere ? t`Move it here` : t`Return to call`}
         </Button>
-        <Button onClick={() => void parley.leaveOngoing(call)}>Leave call</Button>
+        <Button onClick={() => void parley.leaveOngoing(call)}>{t`Leave call`}</Button>
       </div>
     </section>
   )

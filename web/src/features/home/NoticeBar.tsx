@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import { PhoneOutgoing, X } from 'lucide-react'
 import { useEffect } from 'react'
 import { parley, useParley } from '../../state/parley'
@@ -39,10 +40,10 @@ function Body({ text, again }: { text: string; again: { user: { display_name: st
           icon={<PhoneOutgoing aria-hidden className="size-4" />}
           onClick={() => parley.startCall(full.user, full.video)}
         >
-          Call again
+          {t`Call again`}
         </Button>
       )}
-      <IconButton label="Dismiss" onClick={() => parley.dismiss()}>
+      <IconButton label={t`Dismiss`} onClick={() => parley.dismiss()}>
         <X aria-hidden className="size-4 text-soft" />
       </IconButton>
     </div>

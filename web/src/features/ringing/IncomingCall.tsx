@@ -1,9 +1,11 @@
+import { t } from '@lingui/core/macro'
 import { Phone, PhoneOff, Video } from 'lucide-react'
 import { useEffect } from 'react'
 import type { Call } from '../../api/types'
-import { callerOf, ringingCall } from '../../call/model'
-import { ring } from '../../call/ringtone'
-import { nameOf } from '../../call/sentences'
+import { callerOf, othersIn, ringingCall } from '../../call/model'
+import { ring, ringOnce } from '../../call/ringtone'
+import { listNames, nameOf } from '../../call/sentences'
+import { notify } from '../../state/notifications'
 import { parley, useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
 import { Button } from '../../ui/Button'
@@ -11,40 +13,56 @@ import { Modal } from '../../ui/Modal'
 
 /** Whatever is open, a call that rings lies over it; it goes when the ringing stops, for whichever reason. */
 export function IncomingCall() {
-  const call = useParley(({ world, session }) => (session ? null : ringingCall(world)))
+  const call = useParley(({ world, session }) => {
+    const ringing = ringingCall(world)
+    return ringing && ringing.id !== session?.call?.id ? ringing : null
+  })
   return call ? <Sheet key={call.id} call={call} /> : null
 }
 
 function Sheet({ call }: { call: Call }) {
   const caller = callerOf(call)
-  const contact = useParley(({ world }) => (caller ? world.contacts[caller.id] : undefined))
-  const name = caller ? nameOf(caller, contact) : 'Somebody'
-  useEffect(() => ring(), [])
-  useTitle(`${name} is calling…`)
+  const contacts = useParley(({ world }) => world.contacts)
+  const meId = useParley(({ world }) => world.me?.id ?? '')
+  // The call that goes on meanwhile; answering pauses it.
+  const other = useParley(({ session }) =>
+    session ? listNames(session.people.map((user) => nameOf(user, contacts[user.id]))) : null,
+  )
+  const busy = other !== null
+  const name = caller ? nameOf(caller, contacts[caller.id]) : t`Somebody`
+  const more = othersIn(call, meId).filter(({ user }) => user.id !== caller?.id)
+  const names = listNames(more.map(({ user }) => nameOf(user, contacts[user.id])))
+  const kind = call.video ? t`Incoming video call` : t`Incoming audio call`
+  const words = t`${name} is calling…`
+  useEffect(() => (busy ? ringOnce() : ring()), [busy])
+  useEffect(() => notify(words, kind, call.id), [words, kind, call.id])
+  useTitle(words)
   return (
     <Modal
-      label="Incoming call"
+      label={t`Incoming call`}
       firm
       onClose={() => undefined}
       className="max-sm:mx-4 max-sm:mt-auto max-sm:mb-[max(1rem,env(safe-area-inset-bottom))] sm:w-96"
     >
-      <div className="flex flex-col items-center px-6 pt-9 pb-6 text-center">
+      <div className="flex max-h-[calc(100dvh-2rem)] flex-col items-center overflow-y-auto px-6 pt-9 pb-6 text-center short:pt-5">
         {caller && (
-          <span className="relative">
+          <span className="relative short:hidden">
             <span aria-hidden className="absolute inset-0 animate-halo rounded-full bg-accent" />
             <Avatar user={caller} size="xl" className="relative" />
           </span>
         )}
-        <p className="mt-6 text-lg font-semibold">{name}</p>
-        <p className="mt-1 text-soft">{call.video ? 'Incoming video call' : 'Incoming audio call'}</p>
-        <div className="mt-8 grid w-full grid-cols-2 gap-3">
+        <p className="mt-6 text-lg font-semibold wrap-anywhere short:mt-0">{name}</p>
+        <p className="mt-1 text-soft">{kind}</p>
+        {more.length > 0 && <p className="mt-1 text-soft">{t`With ${names}`}</p>}
+        {busy && <p className="mt-3 text-soft">{t`Answering pauses your call with ${other}.`}</p>}
+        <div className="mt-8 grid w-full grid-cols-2 gap-3 short:mt-5">
           <Button
             look="danger"
             className="min-h-13"
             icon={<PhoneOff aria-hidden className="size-5" />}
             onClick={() => void parley.decline(call)}
           >
-            Decline
+            {t`Decline`}
           </Button>
           <Button
             look="accent"
@@ -54,7 +72,7 @@ function Sheet({ call }: { call: Call }) {
             }
             onClick={() => parley.answer(call, call.video)}
           >
-            Answer
+            {t`Answer`}
           </Button>
           {call.video && (
             <Button
@@ -63,7 +81,7 @@ function Sheet({ call }: { call: Call }) {
               icon={<Phone aria-hidden className="size-4" />}
               onClick={() => parley.answer(call, false)}
             >
-              Audio-only answer
+              {t`Audio-only answer`}
             </Button>
           )}
         </div>
