@@ -39,7 +39,13 @@ function setUp(change: Partial<Api> = {}) {
   })
   const hear = (event: ServerEvent) => handlers?.onEvent(event)
   const hello = (calls = [] as ReturnType<typeof call>[]) =>
-    hear({ type: 'hello', me: ana, contacts: [contact(bela)], calls, server: { version: '1' } })
+    hear({
+      type: 'hello',
+      me: { ...ana, status: 'available' },
+      contacts: [contact(bela)],
+      calls,
+      server: { version: '1' },
+    })
   const tab = (message: TabMessage) => heard(message)
   const state = () => parley.store.getState()
   return { parley, api, link, hear, hello, tab, posted, state, refuse: () => handlers?.onRefused() }

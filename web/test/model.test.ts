@@ -5,7 +5,7 @@ import { ana, bela, call, contact, member } from './support/fakes'
 
 const hello = (calls = [call()]): ServerEvent => ({
   type: 'hello',
-  me: ana,
+  me: { ...ana, status: 'available' },
   contacts: [contact(bela)],
   calls,
   server: { version: '1' },

@@ -4,7 +4,7 @@ import type { Call, Seat } from '../src/api/types'
 import type { Taken } from '../src/call/devices'
 import type { SessionDeps, SessionStart, SessionView } from '../src/call/session'
 import { CallSession } from '../src/call/session'
-import { ana, bela, call, fakePeers, FakeTrack, member } from './support/fakes'
+import { ana, bela, call, fakePeers, FakeTrack, member, user } from './support/fakes'
 
 const active = (version = 3, more: Partial<Call> = {}) =>
   call({ version, state: 'active', members: [member(ana, 'joined'), member(bela, 'joined')], ...more })
@@ -26,6 +26,13 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
   }
   Object.assign(api, change)
   const views: SessionView[] = []
+  const screen = { video: new FakeTrack('video'), audio: new FakeTrack('audio') }
+  const takeScreen = vi.fn<NonNullable<SessionDeps['takeScreen']>>(() =>
+    Promise.resolve({ video: screen.video.real, audio: screen.audio.real }),
+  )
+  const sounds = { play: vi.fn(), setSpeaker: vi.fn(), resume: vi.fn(), close: vi.fn() }
+  const onSpeaking = vi.fn()
+  const onNews = vi.fn()
   const onEnd = vi.fn()
   const takeDevices = vi.fn((want: { microphone: boolean; camera: boolean }) =>
     Promise.resolve<Taken>(
@@ -44,9 +51,11 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
       api: api as unknown as SessionDeps['api'],
       makePeer: make,
       takeDevices,
+      takeScreen,
+      makeSounds: () => sounds,
       iceServers: () => Promise.resolve([]),
     },
-    { onView: (view) => views.push(view), onCall: () => undefined, onEnd },
+    { onView: (view) => views.push(view), onCall: () => undefined, onEnd, onSpeaking, onNews },
   )
   const view = () => views.at(-1) as SessionView
   const peer = () => peers.at(-1) as (typeof peers)[number]
@@ -55,7 +64,24 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
     await settle()
     peer().handlers.onState('connected')
   }
-  return { session, api, peers, peer, tracks, view, views, onEnd, takeDevices, settle, connect }
+  return {
+    session,
+    api,
+    peers,
+    peer,
+    tracks,
+    view,
+    views,
+    onEnd,
+    takeDevices,
+    settle,
+    connect,
+    screen,
+    takeScreen,
+    sounds,
+    onSpeaking,
+    onNews,
+  }
 }
 
 const seats = (state: Seat['state']): Seat[] => [
@@ -376,5 +402,213 @@ describe('coming back', () => {
     expect(view()).toMatchObject({ microphoneOn: false, cameraOn: true })
     expect(api.answerCall).not.toHaveBeenCalled()
     expect(api.openMedia).toHaveBeenCalledOnce()
+  })
+})
+
+describe('several people', () => {
+  const cleo = user('3', 'Cleo')
+  const three = (version: number, ...states: Call['members']) =>
+    active(version, { members: [member(ana, 'joined'), ...states] })
+  const all: Seat[] = [
+    ...seats('live'),
+    { mid: '4', member: cleo.id, kind: 'microphone', state: 'live' },
+    { mid: '5', member: cleo.id, kind: 'camera', state: 'waiting' },
+    { mid: '6', member: null, kind: 'microphone', state: 'waiting' },
+  ]
+
+  it('are seen and heard where the server seats them, without another offer', async () => {
+    const { session, view, connect, peer, sounds } = setUp()
+    await connect()
+    session.update(three(3, member(bela, 'joined'), member(cleo, 'joined')))
+    session.seatsChanged(all)
+    const [first, second] = view().tiles
+    const [more] = peer().more
+    expect(first?.stream.getTracks()).toEqual([peer().received.audio, peer().received.video])
+    expect(second).toMatchObject({ picture: 'waiting' })
+    expect(second?.stream.getTracks()).toEqual([more?.audio, more?.video])
+    expect(sounds.play).toHaveBeenLastCalledWith([peer().received.audio, more?.audio])
+    session.update(three(4, member(bela, 'left'), member(cleo, 'joined')))
+    expect(view().tiles).toHaveLength(1)
+    expect(peer().offers).toHaveLength(1)
+  })
+
+  it('may share screens, which are tiles of their own', async () => {
+    const { session, view, connect, peer, sounds } = setUp()
+    await connect()
+    session.update(three(3, member(bela, 'joined'), member(cleo, 'joined')))
+    session.seatsChanged([
+      ...seats('live'),
+      { mid: '4', member: bela.id, kind: 'screen_audio', state: 'live' },
+      { mid: '5', member: bela.id, kind: 'screen', state: 'live' },
+    ])
+    const [more] = peer().more
+    expect(view().screens).toMatchObject([{ member: { user: bela }, picture: 'live' }])
+    expect(view().screens[0]?.stream.getTracks()).toEqual([more?.video])
+    expect(sounds.play).toHaveBeenLastCalledWith([peer().received.audio, more?.audio])
+    session.seatsChanged(seats('live'))
+    expect(view().screens).toEqual([])
+  })
+
+  it('speak, as their level says, until the server says it better', async () => {
+    const { session, connect, peer, onSpeaking } = setUp()
+    await connect()
+    session.update(three(3, member(bela, 'joined'), member(cleo, 'joined')))
+    session.seatsChanged(all)
+    peer().loud = new Map([['4', 0.3]])
+    await vi.advanceTimersByTimeAsync(250)
+    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [cleo.id], main: cleo.id })
+    session.speakersAre([bela.id])
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [bela.id], main: bela.id })
+  })
+
+  it('may be removed by who started the call', async () => {
+    const { session, connect, onEnd } = setUp()
+    await connect()
+    session.update(three(3, member(bela, 'joined')))
+    session.wasRemoved()
+    session.update(active(4, { members: [member(ana, 'left'), member(bela, 'joined')] }))
+    expect(onEnd.mock.calls[0]?.[0]).toBe('removed')
+  })
+})
+
+describe('sharing a screen', () => {
+  it('puts it on its own m-lines, tells the others, and takes it off again', async () => {
+    const { session, connect, peer, view, screen, api } = setUp()
+    await connect()
+    session.update(active())
+    await session.toggleScreen()
+    expect(view().sharing).toBe('on')
+    expect([peer().sent.screen, peer().sent.screen_audio]).toEqual([screen.video, screen.audio])
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { sharing: true })
+    await vi.advanceTimersByTimeAsync(1)
+    await session.toggleScreen()
+    expect(screen.video.stopped).toBe(true)
+    expect(peer().sent.screen).toBeNull()
+    expect(view().sharing).toBe('off')
+  })
+
+  it('ends with the browser’s own button, and survives a new transport', async () => {
+    const { session, connect, peer, view, screen, settle } = setUp()
+    await connect()
+    session.update(active())
+    await session.toggleScreen()
+    session.mediaLost('rejoin')
+    await settle()
+    expect(peer().sent.screen).toBe(screen.video)
+    screen.video.dispatchEvent(new Event('ended'))
+    expect(view()).toMatchObject({ sharing: 'off', shared: null })
+  })
+
+  it('is nothing when nothing was chosen, and is told when it failed', async () => {
+    const { session, connect, view, takeScreen, onNews } = setUp()
+    await connect()
+    takeScreen.mockResolvedValueOnce(null)
+    await session.toggleScreen()
+    expect(view().sharing).toBe('off')
+    takeScreen.mockRejectedValueOnce(new DOMException('no', 'NotReadableError'))
+    await session.toggleScreen()
+    expect(onNews).toHaveBeenCalledWith('screen_failed')
+  })
+})
+
+describe('a pause', () => {
+  it('stops sending and hearing at once, and tells the server', async () => {
+    const { session, connect, peer, view, api, tracks, sounds, settle } = setUp()
+    await connect()
+    session.update(active())
+    session.seatsChanged(seats('live'))
+    const paused = active(5, { members: [member(ana, 'paused'), member(bela, 'joined')] })
+    api.updateMember.mockResolvedValueOnce(paused)
+    session.togglePause()
+    expect(view().paused).toBe(true)
+    expect([peer().sent.camera, peer().sent.microphone]).toEqual([null, null])
+    expect(sounds.play).toHaveBeenLastCalledWith([])
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { paused: true })
+    await settle()
+    session.togglePause()
+    expect(peer().sent.camera).toBe(tracks.camera.real)
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { paused: false })
+  })
+
+  it('is taken over from another device of mine, and from before a reload', async () => {
+    const { session, connect, view } = setUp()
+    await connect()
+    session.update(active())
+    session.update(active(5, { members: [member(ana, 'paused'), member(bela, 'joined')] }))
+    expect(view().paused).toBe(true)
+    session.update(active(6))
+    expect(view().paused).toBe(false)
+    const paused = active(6, { members: [member(ana, 'paused'), member(bela, 'joined')] })
+    const back = setUp({ origin: 'return', call: paused })
+    await back.connect()
+    expect(back.view().paused).toBe(true)
+    expect(back.peer().sent.camera).toBeNull()
+  })
+})
+
+describe('what others decide', () => {
+  it('mutes, and only oneself unmutes', async () => {
+    const { session, connect, view, tracks, onNews, api } = setUp()
+    await connect()
+    session.update(active())
+    const quiet = { audio: true, video: false }
+    session.update(active(5, { members: [member(ana, 'joined', quiet), member(bela, 'joined')] }))
+    expect(view().microphoneOn).toBe(false)
+    expect(tracks.microphone.enabled).toBe(false)
+    expect(onNews).toHaveBeenCalledExactlyOnceWith('muted_by_other')
+    session.toggleMicrophone()
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { muted: { audio: false, video: false } })
+  })
+})
+
+describe('push to talk', () => {
+  it('is heard while the key is down, and does nothing to who is not muted', async () => {
+    const { session, connect, view } = setUp()
+    await connect()
+    session.update(active())
+    session.holdToTalk(true)
+    session.holdToTalk(false)
+    expect(view().microphoneOn).toBe(true)
+    session.toggleMicrophone()
+    session.holdToTalk(true)
+    session.holdToTalk(true)
+    expect(view().microphoneOn).toBe(true)
+    session.holdToTalk(false)
+    expect(view().microphoneOn).toBe(false)
+  })
+})
+
+describe('devices', () => {
+  it('are replaced in mid-call, on the same m-line', async () => {
+    const { session, connect, peer, takeDevices, tracks, settle } = setUp()
+    await connect()
+    session.update(active())
+    const other = new FakeTrack('video')
+    takeDevices.mockResolvedValueOnce({
+      microphone: { state: 'off', track: null },
+      camera: { state: 'on', track: other.real },
+    })
+    session.deviceChosen('camera')
+    expect(peer().sent.camera).toBe(tracks.camera.real)
+    await settle()
+    expect(peer().sent.camera).toBe(other.real)
+    expect(tracks.camera.stopped).toBe(true)
+  })
+
+  it('that were pulled out make room for another', async () => {
+    const { session, connect, peer, takeDevices, tracks, settle, onNews, view } = setUp()
+    await connect()
+    session.update(active())
+    const other = new FakeTrack('audio')
+    takeDevices.mockResolvedValueOnce({
+      microphone: { state: 'on', track: other.real },
+      camera: { state: 'off', track: null },
+    })
+    tracks.microphone.dispatchEvent(new Event('ended'))
+    expect(view().microphone).toBe('unplugged')
+    await settle()
+    expect(peer().sent.microphone).toBe(other.real)
+    expect(onNews).toHaveBeenCalledWith('device_replaced')
   })
 })

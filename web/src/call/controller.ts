@@ -3,16 +3,34 @@
 import { createStore } from 'zustand/vanilla'
 import type { Api } from '../api/client'
 import { ApiError } from '../api/client'
-import type { Call, ServerEvent, User } from '../api/types'
-import type { DeviceKind, Taken } from './devices'
+import { t } from '@lingui/core/macro'
+import type { Call, ClientMessage, Message, ServerEvent, User } from '../api/types'
+import type { ChatView, Keep } from './chat'
+import { Chat } from './chat'
+import type { Chosen, Device, DeviceKind, Devices, Taken } from './devices'
+import { newDevices, noDevices } from './devices'
 import type { World } from './model'
-import { emptyWorld, ongoingCall, othersIn, step, withCall, withContact, withoutContact } from './model'
+import {
+  emptyWorld,
+  isHere,
+  memberOf,
+  ongoingCall,
+  othersIn,
+  step,
+  withCall,
+  withContact,
+  withoutContact,
+} from './model'
 import type { MakePeer } from './peer'
 import type { Ending } from './sentences'
 import { endSentence, listNames, nameOf } from './sentences'
-import type { SessionStart, SessionView } from './session'
+import type { Screen } from './screen'
+import type { CallFlow, SessionNews, SessionStart, SessionView } from './session'
 import { CallSession } from './session'
 import type { LinkHandlers, LinkState } from './socket'
+import type { SoundsLike } from './sounds'
+import type { Speaking } from './speaking'
+import type { Quality, WireEvent } from './wire'
 
 export interface Notice {
   key: number
@@ -22,11 +40,35 @@ export interface Notice {
   again: { user: User; video: boolean } | null
 }
 
+/** An emoji that floats over a tile for a moment. */
+export interface Reaction {
+  key: number
+  userId: string
+  emoji: string
+}
+
+/** A line that comes and goes in the call, and is read out. */
+export interface Toast {
+  key: number
+  text: string
+  action?: { label: string; run(): void }
+}
+
 export interface AppState {
   auth: 'unknown' | 'signed_out' | 'signed_in' | 'unreachable'
   link: LinkState
   world: World
   session: SessionView | null
+  /** A call set aside for the one on the screen: paused, and come back to afterwards. */
+  held: SessionView | null
+  chat: ChatView | null
+  speaking: Speaking
+  flow: CallFlow | null
+  quality: Quality | null
+  reactions: Reaction[]
+  toasts: Toast[]
+  devices: Devices
+  chosen: Chosen
   /** Another tab of this browser is in this call. */
   elsewhere: string | null
   notice: Notice | null
@@ -34,9 +76,20 @@ export interface AppState {
 
 export interface ControllerDeps {
   api: Api
-  makeLink(handlers: LinkHandlers): { start(): void; stop(): void; nudge(): void }
+  makeLink(handlers: LinkHandlers): {
+    start(): void
+    stop(): void
+    nudge(): void
+    send?(message: ClientMessage): boolean
+  }
   makePeer: MakePeer
-  takeDevices(want: { microphone: boolean; camera: boolean }): Promise<Taken>
+  takeDevices(want: { microphone: boolean; camera: boolean }, chosen: Chosen): Promise<Taken>
+  takeScreen?(): Promise<Screen | null>
+  makeSounds?(speaker: string, onBlocked: (blocked: boolean) => void): SoundsLike
+  listDevices?(): Promise<Devices>
+  choice?: { read(): Chosen; store(chosen: Chosen): void }
+  /** Where what was not said yet survives a reload of the page. */
+  keep?(name: string): Keep
   newId(): string
   /** To the other tabs of this browser; absent where there is none. */
   tabs?: { post(message: TabMessage): void; listen(heard: (message: TabMessage) => void): void }
@@ -44,6 +97,10 @@ export interface ControllerDeps {
 
 export type TabMessage =
   { type: 'taken'; callId: string } | { type: 'free'; callId: string } | { type: 'who' }
+
+const REACTION_FOR_MS = 4_000
+const TOAST_FOR_MS = 5_000
+const silence: Speaking = { ids: [], main: null }
 
 const ICE_SERVERS_FOR_MS = 10 * 60_000
 const ICE_SERVERS_WITHIN_MS = 600
@@ -54,6 +111,15 @@ export class Controller {
     link: 'connecting',
     world: emptyWorld,
     session: null,
+    held: null,
+    chat: null,
+    speaking: silence,
+    flow: null,
+    quality: null,
+    reactions: [],
+    toasts: [],
+    devices: noDevices,
+    chosen: { microphone: '', camera: '', speaker: '' },
     elsewhere: null,
     notice: null,
   }))
@@ -61,6 +127,8 @@ export class Controller {
   private readonly deps: ControllerDeps
   private readonly link
   private session: CallSession | null = null
+  private held: CallSession | null = null
+  private chat: Chat | null = null
   private bootTimer: ReturnType<typeof setTimeout> | undefined
   private noticeKey = 0
   private iceServers: { at: number; servers: Promise<RTCIceServer[]> } | null = null
@@ -73,6 +141,7 @@ export class Controller {
       onState: (link) => this.store.setState({ link }),
       onRefused: () => void this.checkSignIn(),
     })
+    if (deps.choice) this.store.setState({ chosen: deps.choice.read() })
     deps.tabs?.listen((message) => this.onTab(message))
   }
 
@@ -94,18 +163,24 @@ export class Controller {
     this.entered(await this.deps.api.signIn({ username, password }))
   }
 
-  async signUp(displayName: string, username: string, password: string): Promise<void> {
-    await this.deps.api.signUp({ username, display_name: displayName, password })
+  async signUp(displayName: string, username: string, password: string, invite?: string): Promise<void> {
+    await this.deps.api.signUp({
+      username,
+      display_name: displayName,
+      password,
+      ...(invite ? { invite } : {}),
+    })
     await this.signIn(username, password)
   }
 
   async signOut(): Promise<void> {
+    this.held?.leave()
     this.session?.leave()
     try {
       await this.deps.api.signOut()
     } catch (error) {
       if (!(error instanceof ApiError && error.status === 401)) {
-        this.say('Signing out did not work. Try again in a moment.', 'error')
+        this.say(t`Signing out did not work. Try again in a moment.`, 'error')
         return
       }
     }
@@ -130,6 +205,7 @@ export class Controller {
   /** The account is gone, or the sign-in was ended. */
   exited(): void {
     this.link.stop()
+    this.held?.moved()
     this.session?.moved()
     this.iceServers = null
     this.store.setState({ auth: 'signed_out', world: emptyWorld, notice: null, elsewhere: null })
@@ -154,6 +230,8 @@ export class Controller {
   nudge(): void {
     this.link.nudge()
     this.session?.networkChanged()
+    this.held?.networkChanged()
+    this.chat?.nudge()
   }
 
   private get world(): World {
@@ -161,14 +239,21 @@ export class Controller {
   }
 
   private onEvent(event: ServerEvent): void {
+    if (event.type === 'member.left' && event.reason === 'removed' && this.session?.callId === event.call_id)
+      if (event.member.user.id === this.world.me?.id) this.session.wasRemoved()
+    this.inCall(event)
     const { world, stale } = step(this.world, event)
     this.setWorld(world)
     if (stale !== undefined) void this.refetch(stale)
-    const mine = this.session
+    const about = 'call_id' in event ? event.call_id : undefined
+    const mine = this.held && this.held.callId === about ? this.held : this.session
     switch (event.type) {
       case 'hello':
-        if (mine?.callId && !event.calls.some((call) => call.id === mine.callId)) void mine.check()
+        for (const one of [this.session, this.held])
+          if (one?.callId && !event.calls.some((call) => call.id === one.callId)) void one.check()
         void this.freshIceServers()
+        this.chat?.nudge()
+        void this.chat?.sync()
         for (const listener of this.helloListeners) listener()
         break
       case 'seats':
@@ -181,12 +266,38 @@ export class Controller {
     }
   }
 
+  /** What is only about the call on the screen. */
+  private inCall(event: ServerEvent | WireEvent): void {
+    const callId = this.session?.callId
+    if (!callId || !('call_id' in event) || event.call_id !== callId) return
+    switch (event.type) {
+      case 'message':
+        this.chat?.onMessage(event.message)
+        this.tellOf(event.message)
+        break
+      case 'typing':
+        this.chat?.onTyping(event.user_id)
+        break
+      case 'reaction':
+        this.reacted(event.user_id, event.emoji)
+        break
+      case 'speaker':
+        this.session?.speakersAre(event.members)
+        break
+      case 'quality':
+        this.store.setState({ quality: event.quality })
+        break
+      default:
+    }
+  }
+
   private setWorld(world: World): void {
     if (world === this.world) return
     this.store.setState({ world })
-    const id = this.session?.callId
-    const call = id ? world.calls[id] : undefined
-    if (call) this.session?.update(call)
+    for (const session of [this.session, this.held]) {
+      const call = session?.callId ? world.calls[session.callId] : undefined
+      if (call) session?.update(call)
+    }
   }
 
   private async refetch(callId: string): Promise<void> {
@@ -253,7 +364,7 @@ export class Controller {
       this.setWorld(withCall(this.world, await this.deps.api.leaveCall(call.id)))
     } catch (error) {
       if (error instanceof ApiError && error.call) this.setWorld(withCall(this.world, error.call))
-      else this.say('Leaving did not work. Try again in a moment.', 'error')
+      else this.say(t`Leaving did not work. Try again in a moment.`, 'error')
     }
   }
 
@@ -263,6 +374,184 @@ export class Controller {
 
   toggleMicrophone(): void {
     this.session?.toggleMicrophone()
+  }
+
+  holdToTalk(down: boolean): void {
+    this.session?.holdToTalk(down)
+  }
+
+  toggleScreen(): void {
+    void this.session?.toggleScreen()
+  }
+
+  togglePause(): void {
+    this.session?.togglePause()
+  }
+
+  toggleHand(): void {
+    this.session?.toggleHand()
+  }
+
+  /** The click that a browser wants before anything may be heard. */
+  hear(): void {
+    this.session?.hear()
+  }
+
+  /** What the page shows and how large, for the server to send no more than that. */
+  shows(view: Extract<ClientMessage, { type: 'view' }>['view']): void {
+    const callId = this.session?.callId
+    if (callId) this.link.send?.({ type: 'view', call_id: callId, view })
+  }
+
+  react(emoji: string): void {
+    const callId = this.session?.callId
+    if (callId) this.link.send?.({ type: 'reaction', call_id: callId, emoji })
+  }
+
+  private reacted(userId: string, emoji: string): void {
+    const key = ++this.noticeKey
+    this.store.setState(({ reactions }) => ({
+      reactions: [...reactions.slice(-20), { key, userId, emoji }],
+    }))
+    setTimeout(
+      () =>
+        this.store.setState(({ reactions }) => ({ reactions: reactions.filter((one) => one.key !== key) })),
+      REACTION_FOR_MS,
+    )
+  }
+
+  // ---- chat
+
+  sendMessage(text: string): void {
+    this.chat?.send(text)
+  }
+
+  writes(): void {
+    this.chat?.writes()
+  }
+
+  retryMessage(id: string): void {
+    this.chat?.tryAgain(id)
+  }
+
+  discardMessage(id: string): void {
+    this.chat?.discard(id)
+  }
+
+  chatOpen(open: boolean): void {
+    this.chat?.setOpen(open)
+  }
+
+  /** With the messages out of sight, a new one is shown for a moment. */
+  private tellOf({ user_id: id, text }: Message): void {
+    const { me, contacts } = this.world
+    if (this.chat?.isOpen || id === me?.id) return
+    const call = this.session?.callId ? this.world.calls[this.session.callId] : undefined
+    const user = call && memberOf(call, id)?.user
+    if (user) this.toast(`${nameOf(user, contacts[id])}: ${text.slice(0, 80)}${text.length > 80 ? '…' : ''}`)
+  }
+
+  private openChat(callId: string, meId: string): void {
+    this.chat?.close()
+    this.chat = new Chat(callId, meId, {
+      api: this.deps.api,
+      newId: () => this.deps.newId(),
+      sayTyping: () => this.link.send?.({ type: 'typing', call_id: callId }),
+      onView: (chat) => this.store.setState({ chat }),
+      keep: this.deps.keep?.(`parley.unsaid.${callId}`),
+    })
+  }
+
+  // ---- people in the call
+
+  async invite(userIds: string[]): Promise<void> {
+    await this.change((id) => this.deps.api.invite(id, userIds))
+  }
+
+  async endForAll(): Promise<void> {
+    await this.change((id) => this.deps.api.endCall(id))
+  }
+
+  async setLocked(locked: boolean): Promise<void> {
+    await this.change((id) => this.deps.api.setLocked(id, locked))
+  }
+
+  async muteMember(userId: string): Promise<void> {
+    await this.change((id) => this.deps.api.muteMember(id, userId))
+  }
+
+  async removeMember(userId: string): Promise<void> {
+    await this.change((id) => this.deps.api.removeMember(id, userId))
+  }
+
+  private async change(ask: (callId: string) => Promise<Call>): Promise<void> {
+    const id = this.session?.callId
+    if (!id) return
+    try {
+      this.setWorld(withCall(this.world, await ask(id)))
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      if (error.call) this.setWorld(withCall(this.world, error.call))
+      this.toast(
+        error.code === 'wrong_state' ? t`The call has changed meanwhile. Try again.` : problemSentence(error),
+      )
+    }
+  }
+
+  toast(text: string, action?: Toast['action']): void {
+    const key = ++this.noticeKey
+    this.store.setState(({ toasts }) => ({ toasts: [...toasts.slice(-2), { key, text, action }] }))
+    setTimeout(() => this.untoast(key), action ? 2 * TOAST_FOR_MS : TOAST_FOR_MS)
+  }
+
+  untoast(key: number): void {
+    this.store.setState(({ toasts }) => ({ toasts: toasts.filter((toast) => toast.key !== key) }))
+  }
+
+  // ---- devices
+
+  /** Looks what is plugged in; what is new is offered. */
+  async refreshDevices(): Promise<void> {
+    if (!this.deps.listDevices) return
+    const before = this.store.getState().devices
+    let devices: Devices
+    try {
+      devices = await this.deps.listDevices()
+    } catch {
+      return
+    }
+    this.store.setState({ devices })
+    if (!this.session) return
+    const offer = (kind: keyof Chosen, device: Device | undefined) => {
+      if (!device) return
+      const { id, name } = device
+      this.toast(t`${name} is plugged in`, { label: t`Use it`, run: () => this.choose(kind, id) })
+    }
+    const [microphone] = newDevices(before.microphones, devices.microphones)
+    offer('microphone', microphone)
+    if (!microphone) offer('speaker', newDevices(before.speakers, devices.speakers)[0])
+    offer('camera', newDevices(before.cameras, devices.cameras)[0])
+  }
+
+  choose(kind: keyof Chosen, id: string): void {
+    const chosen = { ...this.store.getState().chosen, [kind]: id }
+    this.store.setState({ chosen })
+    this.deps.choice?.store(chosen)
+    if (kind === 'speaker') this.session?.setSpeaker(id)
+    else this.session?.deviceChosen(kind)
+  }
+
+  private onNews(news: SessionNews): void {
+    switch (news) {
+      case 'muted_by_other':
+        return this.toast(t`You were muted`)
+      case 'camera_off_by_other':
+        return this.toast(t`Your camera was turned off`)
+      case 'screen_failed':
+        return this.toast(t`The screen could not be shared. Try another window.`)
+      case 'device_replaced':
+        return this.toast(t`A device was unplugged; another one has taken over`)
+    }
   }
 
   toggleCamera(): void {
@@ -294,30 +583,119 @@ export class Controller {
 
   private open(start: SessionStart): void {
     const me = this.world.me
-    if (!me || this.session) return
+    if (!me) return
+    if (this.session) {
+      if (start.origin === 'outgoing') {
+        this.say(t`You are already in a call.`)
+        return
+      }
+      if (this.held) return
+      this.setAside()
+    }
     this.store.setState({ notice: null, elsewhere: null })
-    // `session` is read by handlers that run before the constructor returns.
-    const session: CallSession = new CallSession(
+    // Handlers run before the constructor returns.
+    let session: CallSession | null = null
+    const onScreen = () => session === null || this.session === session
+    session = new CallSession(
       me.id,
       start,
       {
         api: this.deps.api,
         makePeer: this.deps.makePeer,
-        takeDevices: this.deps.takeDevices,
+        takeDevices: async (want) => {
+          const taken = await this.deps.takeDevices(want, this.store.getState().chosen)
+          void this.refreshDevices()
+          return taken
+        },
+        takeScreen: this.deps.takeScreen,
+        makeSounds:
+          this.deps.makeSounds &&
+          ((onBlocked) => this.deps.makeSounds!(this.store.getState().chosen.speaker, onBlocked)),
         iceServers: () => this.freshIceServers(),
       },
       {
         onView: (view) => {
+          if (!onScreen()) return this.store.setState({ held: view })
           const before = this.store.getState().session?.call?.id
           this.store.setState({ session: view })
-          if (view.call && view.call.id !== before)
+          if (view.call && view.call.id !== before) {
             this.deps.tabs?.post({ type: 'taken', callId: view.call.id })
+          }
+          // Messages are for those who are in the call.
+          const mine = view.call && memberOf(view.call, me.id)
+          if (view.call && mine && isHere(mine) && this.chat?.callId !== view.call.id)
+            this.openChat(view.call.id, me.id)
         },
+        onSpeaking: (speaking) => onScreen() && this.store.setState({ speaking }),
+        onFlow: (flow) => onScreen() && this.store.setState({ flow }),
+        onNews: (news) => onScreen() && this.onNews(news),
         onCall: (call) => this.setWorld(withCall(this.world, call)),
-        onEnd: (ending, call, problem) => this.ended(start, me, ending, call, problem),
+        onEnd: (ending, call, problem) => {
+          if (!onScreen()) {
+            this.held = null
+            this.store.setState({ held: null })
+          }
+          this.ended(start, me, ending, call, problem, onScreen())
+        },
       },
     )
     this.session = session
+  }
+
+  /** Nothing of the call on the screen is left there. */
+  private clearScreen(): void {
+    this.session = null
+    this.chat?.close()
+    this.chat = null
+    this.store.setState({
+      session: null,
+      chat: null,
+      speaking: silence,
+      flow: null,
+      quality: null,
+      reactions: [],
+      toasts: [],
+    })
+  }
+
+  /** Another call takes the screen; this one pauses until that is over. */
+  private setAside(): void {
+    const { session: view } = this.store.getState()
+    const session = this.session
+    if (!session) return
+    if (view && !view.paused) session.togglePause()
+    this.clearScreen()
+    this.held = session
+    this.store.setState({ held: view && { ...view, paused: true } })
+  }
+
+  /** The call that was set aside comes back to the screen. */
+  private takeUp(): void {
+    const session = this.held
+    const view = this.store.getState().held
+    if (!session) return
+    this.held = null
+    this.session = session
+    this.store.setState({ held: null, session: view })
+    const me = this.world.me
+    if (me && session.callId) this.openChat(session.callId, me.id)
+    if (view?.paused) session.togglePause()
+  }
+
+  /** To the call that was set aside, and this one is set aside for it. */
+  switchCalls(): void {
+    const { held } = this
+    const view = this.store.getState().held
+    if (!held) return
+    this.held = null
+    this.setAside()
+    const aside = this.held
+    const asideView = this.store.getState().held
+    this.held = held
+    this.store.setState({ held: view })
+    this.takeUp()
+    this.held = aside
+    this.store.setState({ held: asideView })
   }
 
   private ended(
@@ -326,9 +704,9 @@ export class Controller {
     ending: Ending,
     call: Call | null,
     problem: ApiError | undefined,
+    onScreen: boolean,
   ): void {
-    this.session = null
-    this.store.setState({ session: null })
+    if (onScreen) this.clearScreen()
     if (call && ending === 'left') this.foresee(call, 'left')
     if (call && ending !== 'moved') this.deps.tabs?.post({ type: 'free', callId: call.id })
     if (this.store.getState().auth !== 'signed_in') return
@@ -339,6 +717,7 @@ export class Controller {
         : []
     const only = others.length === 1 ? others[0] : undefined
     const again = only && ending !== 'moved' ? { user: only, video: call?.video ?? true } : null
+    if (onScreen) this.takeUp()
     if (problem) {
       this.say(problemSentence(problem), 'error', again)
       return
@@ -388,16 +767,16 @@ export class Controller {
 export function problemSentence(problem: ApiError): string {
   switch (problem.code) {
     case 'network':
-      return 'The server cannot be reached. Check your connection and try again.'
+      return t`The server cannot be reached. Check your connection and try again.`
     case 'database_unavailable':
     case 'overloaded':
-      return 'The server cannot do this right now. Try again in a moment.'
+      return t`The server cannot do this right now. Try again in a moment.`
     case 'too_many_requests':
-      return 'That was too often. Wait a moment and try again.'
+      return t`That was too often. Wait a moment and try again.`
     case 'not_a_contact':
-      return 'You can call people once they have accepted your request.'
+      return t`You can call people once they have accepted your request.`
     case 'wrong_state':
-      return problem.call ? 'You are already in a call.' : problem.message
+      return problem.call ? t`You are already in a call.` : problem.message
     default:
       return problem.message
   }

@@ -3,6 +3,8 @@
  *   off ──want──▶ asking ──▶ on ──▶ unplugged
  *                   └──▶ refused · in_use · none · failed */
 
+import { t } from '@lingui/core/macro'
+
 export type DeviceState = 'off' | 'asking' | 'on' | 'refused' | 'in_use' | 'none' | 'failed' | 'unplugged'
 
 export type DeviceKind = 'microphone' | 'camera'
@@ -14,6 +16,26 @@ export interface Taken {
 
 export type GetUserMedia = (constraints: MediaStreamConstraints) => Promise<MediaStream>
 
+/** Which one is to be used of each kind; '' leaves it to the browser. */
+export interface Chosen {
+  microphone: string
+  camera: string
+  speaker: string
+}
+
+export interface Device {
+  id: string
+  name: string
+}
+
+export interface Devices {
+  microphones: Device[]
+  cameras: Device[]
+  speakers: Device[]
+}
+
+export const noDevices: Devices = { microphones: [], cameras: [], speakers: [] }
+
 const MICROPHONE: MediaTrackConstraints = {
   echoCancellation: true,
   noiseSuppression: true,
@@ -24,8 +46,13 @@ const CAMERA: MediaTrackConstraints = {
   width: { ideal: 640, max: 1280 },
   height: { ideal: 360, max: 720 },
   frameRate: { ideal: 30, max: 30 },
-  facingMode: 'user',
 }
+
+// `ideal`: when the chosen one is not there, another will do.
+const microphoneOf = (id: string): MediaTrackConstraints =>
+  id ? { ...MICROPHONE, deviceId: { ideal: id } } : MICROPHONE
+const cameraOf = (id: string): MediaTrackConstraints =>
+  id ? { ...CAMERA, deviceId: { ideal: id } } : { ...CAMERA, facingMode: 'user' }
 
 export const browserGetUserMedia: GetUserMedia = (constraints) => {
   // Absent where the page did not come over HTTPS.
@@ -51,9 +78,9 @@ export function failureOf(error: unknown): DeviceState {
   }
 }
 
-async function takeOne(kind: DeviceKind, get: GetUserMedia): Promise<Taken[DeviceKind]> {
+async function takeOne(kind: DeviceKind, get: GetUserMedia, id: string): Promise<Taken[DeviceKind]> {
   try {
-    const stream = await get(kind === 'microphone' ? { audio: MICROPHONE } : { video: CAMERA })
+    const stream = await get(kind === 'microphone' ? { audio: microphoneOf(id) } : { video: cameraOf(id) })
     const track = (kind === 'microphone' ? stream.getAudioTracks() : stream.getVideoTracks())[0] ?? null
     return { state: track ? 'on' : 'none', track }
   } catch (error) {
@@ -65,26 +92,73 @@ async function takeOne(kind: DeviceKind, get: GetUserMedia): Promise<Taken[Devic
 export async function takeDevices(
   want: { microphone: boolean; camera: boolean },
   get: GetUserMedia = browserGetUserMedia,
+  chosen: Pick<Chosen, 'microphone' | 'camera'> = { microphone: '', camera: '' },
 ): Promise<Taken> {
   const off = { state: 'off' as const, track: null }
   if (want.microphone && want.camera) {
     try {
-      const stream = await get({ audio: MICROPHONE, video: CAMERA })
+      const stream = await get({ audio: microphoneOf(chosen.microphone), video: cameraOf(chosen.camera) })
       const [audio, video] = [stream.getAudioTracks()[0] ?? null, stream.getVideoTracks()[0] ?? null]
       return {
         microphone: { state: audio ? 'on' : 'none', track: audio },
         camera: { state: video ? 'on' : 'none', track: video },
       }
     } catch {
-      const microphone = await takeOne('microphone', get)
-      return { microphone, camera: await takeOne('camera', get) }
+      const microphone = await takeOne('microphone', get, chosen.microphone)
+      return { microphone, camera: await takeOne('camera', get, chosen.camera) }
     }
   }
   return {
-    microphone: want.microphone ? await takeOne('microphone', get) : off,
-    camera: want.camera ? await takeOne('camera', get) : off,
+    microphone: want.microphone ? await takeOne('microphone', get, chosen.microphone) : off,
+    camera: want.camera ? await takeOne('camera', get, chosen.camera) : off,
   }
 }
 
 export const troubled = (state: DeviceState): boolean =>
   state === 'refused' || state === 'in_use' || state === 'none' || state === 'failed' || state === 'unplugged'
+
+/** What is plugged in. Names are there once the person has allowed one of a kind. */
+export async function listDevices(): Promise<Devices> {
+  if (!navigator.mediaDevices?.enumerateDevices) return noDevices
+  const all = await navigator.mediaDevices.enumerateDevices()
+  const of = (kind: MediaDeviceKind, word: (n: number) => string): Device[] =>
+    all
+      .filter((device) => device.kind === kind && device.deviceId !== '')
+      .map((device, n) => ({ id: device.deviceId, name: device.label || word(n + 1) }))
+  return {
+    microphones: of('audioinput', (n) => t`Microphone ${n}`),
+    cameras: of('videoinput', (n) => t`Camera ${n}`),
+    speakers: of('audiooutput', (n) => t`Speaker ${n}`),
+  }
+}
+
+/** Those of one kind that were not there before; nothing when nothing was known before. */
+export const newDevices = (before: readonly Device[], now: readonly Device[]): Device[] =>
+  before.length === 0
+    ? []
+    : now.filter(({ id }) => id !== 'default' && !before.some((device) => device.id === id))
+
+const KEY = 'parley.devices'
+
+export function storedChoice(): Chosen {
+  const none: Chosen = { microphone: '', camera: '', speaker: '' }
+  try {
+    const stored: unknown = JSON.parse(localStorage.getItem(KEY) ?? 'null')
+    if (typeof stored !== 'object' || stored === null) return none
+    const read = (field: keyof Chosen) => {
+      const value = (stored as Record<string, unknown>)[field]
+      return typeof value === 'string' ? value : ''
+    }
+    return { microphone: read('microphone'), camera: read('camera'), speaker: read('speaker') }
+  } catch {
+    return none
+  }
+}
+
+export function storeChoice(chosen: Chosen): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(chosen))
+  } catch {
+    // Then it holds until the page is closed.
+  }
+}

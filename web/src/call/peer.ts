@@ -1,10 +1,16 @@
-/* One RTCPeerConnection and its two m-lines: microphone, then camera. The page offers, the server answers.
+/* One RTCPeerConnection: what is sent on four m-lines (microphone, camera, screen, the screen's sound), what is
+ * received on the first two and on further pairs. The page offers, the server answers.
  *
- * The m-lines are there from the start, with or without tracks, so that neither a slow permission question nor
- * a camera that is switched on later needs another offer. */
-import type { DeviceKind } from './devices'
+ * All m-lines are there from the start, with or without tracks: neither a slow permission question, nor a camera
+ * or a screen that comes later, nor people who join need another offer. */
+import type { Sample } from './stats'
+import { readSample } from './stats'
 
 export type PeerState = 'connecting' | 'connected' | 'disconnected' | 'failed'
+
+export type SentKind = 'microphone' | 'camera' | 'screen' | 'screen_audio'
+
+export type SentTracks = Record<SentKind, MediaStreamTrack | null>
 
 export interface PeerHandlers {
   onState(state: PeerState): void
@@ -15,46 +21,90 @@ export interface PeerHandlers {
 export interface PeerLike {
   offer(iceRestart?: boolean): Promise<string>
   accept(answer: string): Promise<void>
-  setTrack(kind: DeviceKind, track: MediaStreamTrack | null): Promise<void>
+  setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void>
   /** The receiving halves, in the order of their m-lines. */
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[]
   /** Rises while anything at all arrives from the server; null when that cannot be told. */
   heard(): Promise<number | null>
+  sample(): Promise<Sample>
+  /** How loud what is received is now, by mid: 0 to 1. */
+  levels(): Map<string, number>
   close(): void
 }
 
-export type MakePeer = (
-  iceServers: RTCIceServer[],
-  tracks: Record<DeviceKind, MediaStreamTrack | null>,
-  handlers: PeerHandlers,
-) => PeerLike
+export type MakePeer = (iceServers: RTCIceServer[], tracks: SentTracks, handlers: PeerHandlers) => PeerLike
 
+/** Seats beyond the one of microphone and camera: nine people, or eight and a screen, without another offer. */
+const MORE_SEATS = 8
 const CAMERA_BITRATE = 1_500_000
+const SCREEN_BITRATE = 2_500_000
+const SCREEN_RATE = 15
+/** A level is told only while its packets come. */
+const LEVEL_FOR_MS = 500
+
+/** Each codec once, in its common form: an offer of many m-lines stays small. */
+export function usualCodecs(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
+  const seen = new Set<string>()
+  return codecs.filter(({ mimeType, sdpFmtpLine = '' }) => {
+    const name = mimeType.toLowerCase()
+    if (name === 'video/rtx' || name === 'audio/red') return true
+    if (!/^(video\/(vp8|vp9|h264|av1)|audio\/opus)$/.test(name)) return false
+    if (name === 'video/vp9' && !/profile-id=0|^$/.test(sdpFmtpLine)) return false
+    if (name === 'video/av1' && /profile=[1-9]/.test(sdpFmtpLine)) return false
+    if (name === 'video/h264' && !/profile-level-id=42[0-9a-f]{4}/i.test(sdpFmtpLine)) return false
+    if (name === 'video/h264' && !sdpFmtpLine.includes('packetization-mode=1')) return false
+    if (seen.has(name)) return false
+    seen.add(name)
+    return true
+  })
+}
+
+function prefer(line: RTCRtpTransceiver, kind: 'audio' | 'video'): void {
+  const all = typeof RTCRtpReceiver === 'undefined' ? null : RTCRtpReceiver.getCapabilities(kind)
+  const codecs = usualCodecs(all?.codecs ?? [])
+  if (codecs.length === 0) return
+  try {
+    line.setCodecPreferences(codecs)
+  } catch {
+    // Then all are offered.
+  }
+}
 
 export class Peer implements PeerLike {
   private readonly pc: RTCPeerConnection
-  private readonly lines: Record<DeviceKind, RTCRtpTransceiver>
+  private readonly lines: Record<SentKind, RTCRtpTransceiver>
   private closed = false
 
-  constructor(
-    iceServers: RTCIceServer[],
-    tracks: Record<DeviceKind, MediaStreamTrack | null>,
-    handlers: PeerHandlers,
-  ) {
+  constructor(iceServers: RTCIceServer[], tracks: SentTracks, handlers: PeerHandlers) {
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' })
     this.pc = pc
     // One stream for both, so that receivers play them in step.
-    const stream = new MediaStream()
+    const [person, screen] = [new MediaStream(), new MediaStream()]
+    const add = (
+      kind: 'audio' | 'video',
+      direction: RTCRtpTransceiverDirection,
+      track: MediaStreamTrack | null = null,
+      init: RTCRtpTransceiverInit = {},
+    ) => {
+      const line = pc.addTransceiver(track ?? kind, { direction, ...init })
+      prefer(line, kind)
+      return line
+    }
     this.lines = {
-      microphone: pc.addTransceiver(tracks.microphone ?? 'audio', {
-        direction: 'sendrecv',
-        streams: [stream],
-      }),
-      camera: pc.addTransceiver(tracks.camera ?? 'video', {
-        direction: 'sendrecv',
-        streams: [stream],
+      microphone: add('audio', 'sendrecv', tracks.microphone, { streams: [person] }),
+      camera: add('video', 'sendrecv', tracks.camera, {
+        streams: [person],
         sendEncodings: [{ maxBitrate: CAMERA_BITRATE }],
       }),
+      screen: add('video', 'sendonly', tracks.screen, {
+        streams: [screen],
+        sendEncodings: [{ maxBitrate: SCREEN_BITRATE, maxFramerate: SCREEN_RATE }],
+      }),
+      screen_audio: add('audio', 'sendonly', tracks.screen_audio, { streams: [screen] }),
+    }
+    for (let n = 0; n < MORE_SEATS; n++) {
+      add('audio', 'recvonly')
+      add('video', 'recvonly')
     }
     const report = () => {
       if (this.closed) return
@@ -84,16 +134,17 @@ export class Peer implements PeerLike {
 
   async accept(answer: string): Promise<void> {
     await this.pc.setRemoteDescription({ type: 'answer', sdp: answer })
+    await this.keepScreenSharp()
   }
 
-  async setTrack(kind: DeviceKind, track: MediaStreamTrack | null): Promise<void> {
+  async setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void> {
     if (!this.closed) await this.lines[kind].sender.replaceTrack(track)
   }
 
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[] {
     return this.pc
       .getTransceivers()
-      .filter((line) => line.mid !== null)
+      .filter((line) => line.mid !== null && line.direction !== 'sendonly')
       .map((line) => ({
         mid: line.mid as string,
         kind: line.receiver.track.kind as 'audio' | 'video',
@@ -102,18 +153,39 @@ export class Peer implements PeerLike {
   }
 
   async heard(): Promise<number | null> {
-    let sum: number | null = null
-    const stats = await this.pc.getStats()
-    stats.forEach((entry: Record<string, unknown>) => {
-      if (entry.type !== 'candidate-pair' && entry.type !== 'transport') return
-      for (const field of ['responsesReceived', 'bytesReceived'])
-        if (typeof entry[field] === 'number') sum = (sum ?? 0) + (entry[field] as number)
-    })
-    return sum
+    return (await this.sample()).heard
+  }
+
+  async sample(): Promise<Sample> {
+    return readSample(await this.pc.getStats(), performance.now())
+  }
+
+  levels(): Map<string, number> {
+    const levels = new Map<string, number>()
+    const now = performance.timeOrigin + performance.now()
+    for (const { mid, receiver } of this.pc.getTransceivers()) {
+      if (mid === null || receiver.track.kind !== 'audio') continue
+      const [source] = receiver.getSynchronizationSources()
+      if (source?.audioLevel !== undefined && Math.abs(now - source.timestamp) < LEVEL_FOR_MS)
+        levels.set(mid, source.audioLevel)
+    }
+    return levels
   }
 
   close(): void {
     this.closed = true
     this.pc.close()
+  }
+
+  /** Text stays readable: fewer pictures rather than smaller ones. */
+  private async keepScreenSharp(): Promise<void> {
+    const { sender } = this.lines.screen
+    try {
+      const parameters = sender.getParameters()
+      parameters.degradationPreference = 'maintain-resolution'
+      await sender.setParameters(parameters)
+    } catch {
+      // `contentHint` on the track says the same, where it is understood.
+    }
   }
 }

@@ -1,13 +1,16 @@
 /* Every sentence about how a call went, in one place. */
+import { i18n } from '@lingui/core'
+import { t } from '@lingui/core/macro'
 import type { Call, Contact, User } from '../api/types'
 import { memberOf, othersIn } from './model'
 
 export const nameOf = (user: User, contact?: Contact): string => contact?.nickname || user.display_name
 
 export function listNames(names: readonly string[]): string {
-  if (names.length === 0) return 'Nobody'
-  if (names.length <= 2) return names.join(' and ')
-  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`
+  if (names.length === 0) return t`Nobody`
+  // Without a comma before the last one, as elsewhere here.
+  const locale = i18n.locale === 'en' ? 'en-GB' : i18n.locale
+  return new Intl.ListFormat(locale, { type: 'conjunction' }).format(names)
 }
 
 export type Ending =
@@ -19,6 +22,7 @@ export type Ending =
   | 'moved'
   | 'answered_elsewhere'
   | 'lost'
+  | 'removed'
 
 /** What to say when a call is over for this page. */
 export function endSentence(ending: Ending, call: Call | null, meId: string, name: string): string {
@@ -26,32 +30,34 @@ export function endSentence(ending: Ending, call: Call | null, meId: string, nam
   switch (ending) {
     case 'left':
       return mine && (call === null || call.state === 'ringing' || call.end_reason === 'cancelled')
-        ? 'You cancelled the call'
-        : 'You left the call'
+        ? t`You cancelled the call`
+        : t`You left the call`
     case 'declined_here':
-      return `You declined ${name}’s call`
+      return t`You declined ${name}’s call`
     case 'moved':
-      return 'The call goes on in another tab'
+      return t`The call goes on in another tab`
     case 'answered_elsewhere':
-      return 'You answered on another device'
+      return t`You answered on another device`
+    case 'removed':
+      return t`You were removed from the call`
     case 'lost':
-      return 'The connection was lost'
+      return t`The connection was lost`
     case 'over':
       break
   }
   switch (call?.end_reason) {
     case 'declined':
-      return mine ? `${name} declined` : 'You declined the call'
+      return mine ? t`${name} declined` : t`You declined the call`
     case 'timeout':
-      return mine ? 'No answer' : `You missed a call from ${name}`
+      return mine ? t`No answer` : t`You missed a call from ${name}`
     case 'busy':
-      return mine ? `${name} is in another call` : `${name} called while you were in a call`
+      return mine ? t`${name} is in another call` : t`${name} called while you were in a call`
     case 'cancelled':
-      return mine ? 'You cancelled the call' : `You missed a call from ${name}`
+      return mine ? t`You cancelled the call` : t`You missed a call from ${name}`
     case 'failed':
-      return 'The connection was lost'
+      return t`The connection was lost`
     default:
-      return `${name} left the call`
+      return call && call.members.length > 2 ? t`The call is over` : t`${name} left the call`
   }
 }
 
@@ -66,35 +72,34 @@ export function historyLine(call: Call, meId: string): HistoryLine {
   const outgoing = call.started_by === meId
   const mine = memberOf(call, meId)
   const line = (text: string, missed = false): HistoryLine => ({ text, missed, outgoing })
-  if (call.state !== 'ended') return line(call.state === 'ringing' ? 'Ringing now' : 'In a call now')
+  if (call.state !== 'ended') return line(call.state === 'ringing' ? t`Ringing now` : t`In a call now`)
   switch (call.end_reason) {
     case 'declined':
-      return line(outgoing ? 'Declined' : 'You declined')
+      return line(outgoing ? t`Declined` : t`You declined`)
     case 'timeout':
-      return outgoing ? line('No answer') : line('Missed', true)
+      return outgoing ? line(t`No answer`) : line(t`Missed`, true)
     case 'busy':
-      return outgoing ? line('Was in another call') : line('Missed, you were in a call', true)
+      return outgoing ? line(t`Was in another call`) : line(t`Missed, you were in a call`, true)
     case 'cancelled':
-      return outgoing ? line('Cancelled') : line('Missed', true)
+      return outgoing ? line(t`Cancelled`) : line(t`Missed`, true)
     case 'failed':
-      return line('Connection lost')
+      return line(t`Connection lost`)
     default:
-      if (!outgoing && (mine?.state === 'missed' || mine?.state === 'busy')) return line('Missed', true)
-      if (!outgoing && mine?.state === 'declined') return line('You declined')
-      return line(`${outgoing ? 'You called' : 'Called you'}${lasted(call)}`)
+      if (!outgoing && (mine?.state === 'missed' || mine?.state === 'busy')) return line(t`Missed`, true)
+      if (!outgoing && mine?.state === 'declined') return line(t`You declined`)
+      return line(conversation(call, outgoing))
   }
 }
 
-function lasted(call: Call): string {
-  if (!call.ended_at) return ''
-  const minutes = Math.round((Date.parse(call.ended_at) - Date.parse(call.created_at)) / 60_000)
-  if (!(minutes >= 1)) return ''
-  return minutes < 60 ? `, ${minutes} min` : `, ${Math.floor(minutes / 60)} h ${minutes % 60} min`
+function conversation(call: Call, outgoing: boolean): string {
+  const from = Date.parse(call.answered_at ?? call.created_at)
+  const minutes = call.ended_at ? Math.round((Date.parse(call.ended_at) - from) / 60_000) : 0
+  if (!(minutes >= 1)) return outgoing ? t`You called` : t`Called you`
+  const hours = Math.floor(minutes / 60)
+  const rest = minutes % 60
+  if (hours === 0) return outgoing ? t`You called, ${minutes} min` : t`Called you, ${minutes} min`
+  return outgoing ? t`You called, ${hours} h ${rest} min` : t`Called you, ${hours} h ${rest} min`
 }
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' })
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' })
-const date = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
 
 /** "14:02", "Yesterday 14:02", "Tue 14:02", "3 Nov". */
 export function whenWords(iso: string, now: Date = new Date()): string {
@@ -102,10 +107,11 @@ export function whenWords(iso: string, now: Date = new Date()): string {
   if (Number.isNaN(then.getTime())) return ''
   const midnight = (day: Date) => new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime()
   const days = Math.round((midnight(now) - midnight(then)) / 86_400_000)
-  if (days <= 0) return clock.format(then)
-  if (days === 1) return `Yesterday ${clock.format(then)}`
-  if (days < 7) return `${weekday.format(then)} ${clock.format(then)}`
-  return date.format(then)
+  const clock = i18n.date(then, { hour: '2-digit', minute: '2-digit' })
+  if (days <= 0) return clock
+  if (days === 1) return t`Yesterday ${clock}`
+  if (days < 7) return `${i18n.date(then, { weekday: 'short' })} ${clock}`
+  return i18n.date(then, { day: 'numeric', month: 'short' })
 }
 
 export function elapsedWords(ms: number): string {

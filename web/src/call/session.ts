@@ -11,14 +11,21 @@
  * Coming back (`recover`): a new way to the same transport (ICE restart) when the network moved, a new
  * transport (`open`) when the old one is gone. An attempt whose number is no longer `this.generation` is stale
  * and drops what it got. */
+import { t } from '@lingui/core/macro'
 import type { Api } from '../api/client'
 import { ApiError } from '../api/client'
-import type { Call, Member, Muted, Seat, User } from '../api/types'
+import type { Call, Member, Seat, User } from '../api/types'
 import type { DeviceKind, DeviceState, Taken } from './devices'
 import { troubled } from './devices'
 import { isHere, memberOf, othersIn } from './model'
-import type { MakePeer, PeerLike, PeerState } from './peer'
+import type { MakePeer, PeerLike, PeerState, SentKind, SentTracks } from './peer'
+import type { Screen } from './screen'
 import type { Ending } from './sentences'
+import type { SoundsLike } from './sounds'
+import type { Speaking } from './speaking'
+import { sameSpeaking, SpeakerWatch } from './speaking'
+import type { Bars, Flow, LineFlow, Sample } from './stats'
+import { barsOf, flowBetween, SteadyBars } from './stats'
 
 export type MediaState = 'opening' | 'connected' | 'reconnecting'
 
@@ -28,6 +35,12 @@ export interface RemoteTile {
   stream: MediaStream
   /** What the camera's seat says; `none` when there is none. */
   picture: 'none' | 'waiting' | 'live' | 'weak' | 'paused'
+}
+
+export interface ScreenTile {
+  member: Member
+  stream: MediaStream
+  picture: RemoteTile['picture']
 }
 
 export interface SessionView {
@@ -44,7 +57,34 @@ export interface SessionView {
   microphoneOn: boolean
   cameraOn: boolean
   self: MediaStream | null
+  /** For a level meter. */
+  voice: MediaStreamTrack | null
   tiles: RemoteTile[]
+  /** Screens of others, in the order in which they came. */
+  screens: ScreenTile[]
+  sharing: 'off' | 'asking' | 'on'
+  /** What is shared from here. */
+  shared: MediaStream | null
+  /** This page neither sends nor receives for now. */
+  paused: boolean
+  hand: boolean
+  /** The browser wants a click before anything may be heard. */
+  soundBlocked: boolean
+}
+
+export interface PersonFlow {
+  bars: Bars
+  audio: LineFlow | null
+  video: LineFlow | null
+  screen: LineFlow | null
+}
+
+/** How the media flow, for the marks and the details. */
+export interface CallFlow {
+  rtt: number | null
+  available: number | null
+  own: PersonFlow
+  people: Record<string, PersonFlow>
 }
 
 export interface SessionDeps {
@@ -54,6 +94,9 @@ export interface SessionDeps {
   >
   makePeer: MakePeer
   takeDevices(want: { microphone: boolean; camera: boolean }): Promise<Taken>
+  /** Null when the person chose nothing. */
+  takeScreen?(): Promise<Screen | null>
+  makeSounds?(onBlocked: (blocked: boolean) => void): SoundsLike
   iceServers(): Promise<RTCIceServer[]>
 }
 
@@ -62,7 +105,13 @@ export interface SessionHandlers {
   /** A request brought a newer state of the call. */
   onCall(call: Call): void
   onEnd(ending: Ending, call: Call | null, problem?: ApiError): void
+  onSpeaking?(speaking: Speaking): void
+  onFlow?(flow: CallFlow): void
+  /** Something that a person should be told and has not done. */
+  onNews?(news: SessionNews): void
 }
+
+export type SessionNews = 'muted_by_other' | 'camera_off_by_other' | 'screen_failed' | 'device_replaced'
 
 export type SessionStart =
   | { origin: 'outgoing'; id: string; invite: User[]; video: boolean }
@@ -73,13 +122,25 @@ const DISCONNECTED_FOR_MS = 3_000
 const CONNECT_WITHIN_MS = 6_000
 const RESTART_WITHIN_MS = 2_500
 const LISTEN_EVERY_MS = 1_000
+const LEVELS_EVERY_MS = 200
 /** Consent checks are answered every 2.5 s at the latest, so this many silent rounds mean that nothing comes. */
 const SILENT_ROUNDS = 4
+
+const SENT: readonly SentKind[] = ['microphone', 'camera', 'screen', 'screen_audio']
+
+/** What the server was told of this person. */
+interface Told {
+  audio: boolean
+  video: boolean
+  paused: boolean
+  hand: boolean
+  sharing: boolean
+}
 
 /** A fault of this page or its browser: the details are for the console, not for the person. */
 function unexpected(error: unknown): ApiError {
   console.error(error)
-  return new ApiError('unknown', 'This browser could not set up the call. Reload the page and call again.')
+  return new ApiError('unknown', t`This browser could not set up the call. Reload the page and call again.`)
 }
 
 export class CallSession {
@@ -92,6 +153,7 @@ export class CallSession {
 
   private call: Call | null = null
   private over = false
+  private removed = false
 
   private want = { microphone: true, camera: true }
   private devices: Taken = {
@@ -116,7 +178,23 @@ export class CallSession {
   private readonly streams = new Map<string, MediaStream>()
   private since: number | null = null
 
-  private told: Muted | null = null
+  private readonly sounds: SoundsLike | null
+  private soundBlocked = false
+  private readonly levelTimer: ReturnType<typeof setInterval>
+  private readonly speakers = new SpeakerWatch()
+  private speaking: Speaking = { ids: [], main: null }
+  private serverSpeaks = false
+  private lastSample: Sample | null = null
+  private readonly bars = new Map<string, SteadyBars>()
+
+  private screen: Screen | null = null
+  private shared: MediaStream | null = null
+  private sharing: SessionView['sharing'] = 'off'
+  private paused = false
+  private hand = false
+  private talkKey = false
+
+  private told: Told | null = null
   private telling = false
 
   constructor(meId: string, start: SessionStart, deps: SessionDeps, handlers: SessionHandlers) {
@@ -129,9 +207,19 @@ export class CallSession {
     this.people =
       start.origin === 'outgoing' ? start.invite : othersIn(start.call, meId).map((member) => member.user)
     if (start.origin === 'return') {
-      const muted = memberOf(start.call, meId)?.muted
-      if (muted) this.want = { microphone: !muted.audio, camera: !muted.video }
+      const mine = memberOf(start.call, meId)
+      if (mine) {
+        this.want = { microphone: !mine.muted.audio, camera: !mine.muted.video }
+        this.paused = mine.state === 'paused'
+        this.hand = mine.hand
+      }
     }
+    this.sounds =
+      deps.makeSounds?.((blocked) => {
+        this.soundBlocked = blocked
+        this.publish()
+      }) ?? null
+    this.levelTimer = setInterval(() => this.watchLevels(), LEVELS_EVERY_MS)
     this.listenTimer = setInterval(() => void this.listen(), LISTEN_EVERY_MS)
     void this.acquire('microphone', 'camera')
     void this.begin(start)
@@ -148,9 +236,14 @@ export class CallSession {
     this.call = call
     const mine = memberOf(call, this.meId)
     if (call.state === 'ended') return this.finish('over')
-    if (mine && (mine.state === 'left' || mine.state === 'missed')) return this.finish('lost')
+    if (mine && (mine.state === 'left' || mine.state === 'missed'))
+      return this.finish(this.removed ? 'removed' : 'lost')
+    if (mine) this.obey(mine)
     if (call.state === 'active' && this.since === null)
-      this.since = this.origin === 'return' ? Math.min(Date.now(), Date.parse(call.created_at)) : Date.now()
+      this.since =
+        this.origin === 'return'
+          ? Math.min(Date.now(), Date.parse(call.answered_at ?? call.created_at))
+          : Date.now()
     this.tell()
     this.publish()
   }
@@ -159,6 +252,17 @@ export class CallSession {
     if (this.over) return
     this.seats = seats
     this.publish()
+  }
+
+  /** The server says who speaks; from then on nothing is guessed here. */
+  speakersAre(ids: string[]): void {
+    this.serverSpeaks = true
+    this.setSpeaking({ ids, main: ids[0] ?? this.speaking.main })
+  }
+
+  /** Whoever started the call has removed this person. */
+  wasRemoved(): void {
+    this.removed = true
   }
 
   mediaLost(action: 'ice_restart' | 'rejoin'): void {
@@ -196,7 +300,75 @@ export class CallSession {
   }
 
   toggleMicrophone(): void {
+    this.talkKey = false
     this.toggle('microphone')
+  }
+
+  /** Push to talk: heard while the key is down, if the microphone is muted. */
+  holdToTalk(down: boolean): void {
+    if (down === this.talkKey || (down && this.isOn('microphone'))) return
+    this.talkKey = down
+    this.toggle('microphone')
+  }
+
+  togglePause(): void {
+    if (this.over || !this.call) return
+    this.setPaused(!this.paused)
+    this.tell()
+    this.publish()
+  }
+
+  toggleHand(): void {
+    if (this.over || !this.call) return
+    this.hand = !this.hand
+    this.tell()
+    this.publish()
+  }
+
+  hear(): void {
+    this.sounds?.resume()
+  }
+
+  setSpeaker(id: string): void {
+    this.sounds?.setSpeaker(id)
+  }
+
+  async toggleScreen(): Promise<void> {
+    if (this.sharing === 'on') return this.stopScreen()
+    if (this.over || this.sharing === 'asking' || !this.deps.takeScreen) return
+    this.sharing = 'asking'
+    this.publish()
+    let screen: Screen | null = null
+    try {
+      screen = await this.deps.takeScreen()
+    } catch {
+      if (!this.over) this.handlers.onNews?.('screen_failed')
+    }
+    if (this.over) {
+      screen?.video.stop()
+      screen?.audio?.stop()
+      return
+    }
+    this.screen = screen
+    this.sharing = screen ? 'on' : 'off'
+    this.shared = screen ? new MediaStream([screen.video]) : null
+    // The browser has a stop button of its own.
+    screen?.video.addEventListener('ended', () => {
+      if (this.screen === screen) this.stopScreen()
+    })
+    this.carryScreen()
+  }
+
+  /** Another microphone or camera was chosen: from now on that one. */
+  deviceChosen(kind: DeviceKind): void {
+    if (this.over) return
+    const { state, track } = this.devices[kind]
+    if (state === 'asking') return
+    if (this.want[kind]) return void this.acquire(kind)
+    // It is off: the one chosen is taken when it is switched on.
+    this.devices[kind] = { state: 'off', track: null }
+    track?.stop()
+    this.carry(kind)
   }
 
   toggleCamera(): void {
@@ -217,6 +389,55 @@ export class CallSession {
       this.devices[kind] = { state: 'off', track: null }
       this.carry(kind)
     }
+  }
+
+  private stopScreen(): void {
+    const { screen } = this
+    this.screen = null
+    this.shared = null
+    this.sharing = 'off'
+    screen?.video.stop()
+    screen?.audio?.stop()
+    if (!this.over) this.carryScreen()
+  }
+
+  private carryScreen(): void {
+    this.put('screen')
+    this.put('screen_audio')
+    this.tell()
+    this.publish()
+  }
+
+  private setPaused(paused: boolean): void {
+    if (this.paused === paused) return
+    this.paused = paused
+    // At once, and not only when the server has heard of it.
+    for (const kind of SENT) this.put(kind)
+  }
+
+  /** What the server says of this person, where others may decide: muted, paused on another device. */
+  private obey(mine: Member): void {
+    const { told } = this
+    if (told === null || this.telling) return
+    const off = (kind: DeviceKind, news: SessionNews) => {
+      this.handlers.onNews?.(news)
+      this.talkKey = false
+      this.toggle(kind)
+    }
+    if (mine.muted.audio && !told.audio && this.isOn('microphone')) {
+      told.audio = true
+      off('microphone', 'muted_by_other')
+    }
+    if (mine.muted.video && !told.video && this.isOn('camera')) {
+      told.video = true
+      off('camera', 'camera_off_by_other')
+    }
+    const paused = mine.state === 'paused'
+    if (paused !== told.paused && (paused || mine.state === 'joined')) {
+      told.paused = paused
+      this.setPaused(paused)
+    }
+    if (mine.hand !== told.hand) this.hand = told.hand = mine.hand
   }
 
   // ---- the call
@@ -276,11 +497,15 @@ export class CallSession {
     this.over = true
     this.generation++
     clearInterval(this.listenTimer)
+    clearInterval(this.levelTimer)
     clearTimeout(this.reconnectTimer)
     clearTimeout(this.disconnectTimer)
     this.peer?.close()
     this.peer = null
+    this.sounds?.close()
     for (const kind of ['microphone', 'camera'] as const) this.devices[kind].track?.stop()
+    this.screen?.video.stop()
+    this.screen?.audio?.stop()
     this.handlers.onEnd(ending, this.call, problem)
   }
 
@@ -292,37 +517,73 @@ export class CallSession {
       camera: kinds.includes('camera') && this.want.camera,
     }
     const asked = kinds.filter((kind) => want[kind])
-    for (const kind of asked) this.devices[kind] = { state: 'asking', track: null }
+    // What is there goes on until another takes its place.
+    for (const kind of asked) this.devices[kind] = { state: 'asking', track: this.devices[kind].track }
     this.publish()
     if (asked.length === 0) return
     const taken = await this.deps.takeDevices(want)
     for (const kind of asked) {
-      const { state, track } = taken[kind]
-      if (this.over) {
-        track?.stop()
-        continue
-      }
-      if (track && !this.want[kind]) {
-        // Switched off while the browser asked.
-        if (kind === 'microphone') track.enabled = false
-        else track.stop()
-      }
-      const keep = this.want[kind] || kind === 'microphone'
-      this.devices[kind] = keep ? { state, track } : { state: 'off', track: null }
-      track?.addEventListener('ended', () => {
-        if (this.over || this.devices[kind].track !== track) return
-        this.devices[kind] = { state: 'unplugged', track: null }
-        this.carry(kind)
-      })
-      this.carry(kind)
+      if (this.over) taken[kind].track?.stop()
+      else this.hold(kind, taken[kind])
     }
+  }
+
+  /** What the browser gave, or why it gave nothing. */
+  private hold(kind: DeviceKind, { state, track }: Taken[DeviceKind]): void {
+    const before = this.devices[kind].track
+    if (before !== track) before?.stop()
+    if (track && !this.want[kind]) {
+      // Switched off while the browser asked.
+      if (kind === 'microphone') track.enabled = false
+      else track.stop()
+    }
+    const keep = this.want[kind] || kind === 'microphone'
+    this.devices[kind] = keep ? { state, track } : { state: 'off', track: null }
+    track?.addEventListener('ended', () => {
+      if (this.over || this.devices[kind].track !== track) return
+      this.devices[kind] = { state: 'unplugged', track: null }
+      this.carry(kind)
+      void this.replace(kind)
+    })
+    this.carry(kind)
+  }
+
+  /** One was pulled out: another will do, if there is one. */
+  private async replace(kind: DeviceKind): Promise<void> {
+    if (!this.want[kind]) return
+    const { [kind]: taken } = await this.deps.takeDevices({
+      microphone: kind === 'microphone',
+      camera: kind === 'camera',
+    })
+    if (this.over || this.devices[kind].state !== 'unplugged' || !taken.track) {
+      taken.track?.stop()
+      return
+    }
+    this.hold(kind, taken)
+    this.handlers.onNews?.('device_replaced')
+  }
+
+  private sentTrack(kind: SentKind): MediaStreamTrack | null {
+    if (this.paused) return null
+    switch (kind) {
+      case 'screen':
+        return this.screen?.video ?? null
+      case 'screen_audio':
+        return this.screen?.audio ?? null
+      default:
+        return this.devices[kind].track
+    }
+  }
+
+  private put(kind: SentKind): void {
+    void this.peer?.setTrack(kind, this.sentTrack(kind)).catch(() => undefined)
   }
 
   /** Puts what there is of a device onto its m-line and tells everybody. */
   private carry(kind: DeviceKind): void {
     const { track } = this.devices[kind]
     if (kind === 'camera') this.self = track ? new MediaStream([track]) : null
-    void this.peer?.setTrack(kind, track).catch(() => undefined)
+    this.put(kind)
     this.tell()
     this.publish()
   }
@@ -348,27 +609,43 @@ export class CallSession {
     return this.want[kind] && !troubled(this.devices[kind].state)
   }
 
-  /** Tells the server what is muted, once it lets us, and only when it has changed. */
+  /** Tells the server what the others should see, once it lets us, and only what has changed. */
   private tell(): void {
     const mine = this.call && memberOf(this.call, this.meId)
     if (this.over || this.telling || !this.call || !mine) return
     if (!isHere(mine) && this.call.started_by !== this.meId) return
-    const muted = { audio: !this.isOn('microphone'), video: !this.isOn('camera') }
-    const told = this.told ?? mine.muted
-    if (told.audio === muted.audio && told.video === muted.video) return
+    const told = (this.told ??= {
+      ...mine.muted,
+      paused: mine.state === 'paused',
+      hand: mine.hand,
+      sharing: mine.sharing,
+    })
+    const want: Told = {
+      audio: !this.isOn('microphone'),
+      video: !this.isOn('camera'),
+      paused: this.paused,
+      hand: this.hand,
+      sharing: this.sharing === 'on',
+    }
+    const body: Parameters<Api['updateMember']>[1] = {}
+    if (told.audio !== want.audio || told.video !== want.video)
+      body.muted = { audio: want.audio, video: want.video }
+    for (const field of ['paused', 'hand', 'sharing'] as const)
+      if (told[field] !== want[field]) body[field] = want[field]
+    if (Object.keys(body).length === 0) return
     this.telling = true
     this.deps.api
-      .updateMember(this.call.id, { muted })
+      .updateMember(this.call.id, body)
       .then(
         (call) => {
-          this.told = muted
+          this.told = want
           this.telling = false
           this.learn(call)
         },
         (error: unknown) => {
           this.telling = false
           if (error instanceof ApiError && error.passing) setTimeout(() => this.tell(), 2_000)
-          else this.told = muted
+          else this.told = want
         },
       )
       .catch(() => undefined)
@@ -398,7 +675,7 @@ export class CallSession {
       if (generation !== this.generation) return
       const peer = this.deps.makePeer(
         iceServers,
-        { microphone: this.devices.microphone.track, camera: this.devices.camera.track },
+        Object.fromEntries(SENT.map((kind) => [kind, this.sentTrack(kind)])) as SentTracks,
         {
           onState: (state) => this.peer === peer && this.peerChanged(state),
           onTracks: () => this.peer === peer && this.publish(),
@@ -503,27 +780,91 @@ export class CallSession {
   private async listen(): Promise<void> {
     const { peer } = this
     if (!peer || this.media !== 'connected') return
-    const heard = await peer.heard().catch(() => null)
+    const sample = await peer.sample().catch(() => null)
     if (this.peer !== peer || this.media !== 'connected') return
+    const heard = sample?.heard ?? null
+    const flow = sample && flowBetween(this.lastSample, sample)
+    this.lastSample = sample
+    if (flow) this.handlers.onFlow?.(this.callFlow(flow))
     this.silentRounds = heard !== null && heard === this.lastHeard ? this.silentRounds + 1 : 0
     this.lastHeard = heard
     if (this.silentRounds >= SILENT_ROUNDS) void this.recover('ice_restart')
   }
 
-  // ---- what is seen
+  // ---- what is seen and heard
 
-  private tiles(): RemoteTile[] {
-    if (!this.call) return []
-    const present = othersIn(this.call, this.meId).filter(isHere)
+  private watchLevels(): void {
+    if (this.serverSpeaks || !this.peer || this.media !== 'connected' || !this.seats) return
+    const byMid = this.peer.levels()
+    const levels = new Map<string, number>()
+    for (const { mid, member, kind } of this.seats) {
+      const level = byMid.get(mid)
+      if (member !== null && kind === 'microphone' && level !== undefined) levels.set(member, level)
+    }
+    this.setSpeaking(this.speakers.heard(levels, Date.now()))
+  }
+
+  private setSpeaking(speaking: Speaking): void {
+    if (sameSpeaking(speaking, this.speaking)) return
+    this.speaking = speaking
+    this.handlers.onSpeaking?.(speaking)
+  }
+
+  private callFlow(flow: Flow): CallFlow {
+    const line = (mid: string | undefined, way: LineFlow['way']) =>
+      flow.lines.find((one) => one.mid === mid && one.way === way) ?? null
+    const person = (id: string, audio: LineFlow | null, video: LineFlow | null, screen: LineFlow | null) => {
+      const steady = this.bars.get(id) ?? new SteadyBars()
+      this.bars.set(id, steady)
+      const loss = Math.max(audio?.loss ?? 0, video?.loss ?? 0, screen?.loss ?? 0)
+      return { bars: steady.next(barsOf(loss, flow.rtt)), audio, video, screen }
+    }
+    const seatOf = (id: string, kind: Seat['kind']) =>
+      this.seats?.find((seat) => seat.member === id && seat.kind === kind)?.mid
+    const people: CallFlow['people'] = {}
+    for (const member of this.present()) {
+      const { id } = member.user
+      people[id] = person(
+        id,
+        line(seatOf(id, 'microphone'), 'in'),
+        line(seatOf(id, 'camera'), 'in'),
+        line(seatOf(id, 'screen'), 'in'),
+      )
+    }
+    const sent = flow.lines.filter(({ way }) => way === 'out')
+    const videos = sent.filter(({ kind }) => kind === 'video')
+    const own = person(this.meId, sent.find(({ kind }) => kind === 'audio') ?? null, videos[0] ?? null, null)
+    return {
+      rtt: flow.rtt,
+      available: flow.available,
+      own: { ...own, screen: this.sharing === 'on' ? (videos[1] ?? null) : null },
+      people,
+    }
+  }
+
+  private present(): Member[] {
+    return this.call ? othersIn(this.call, this.meId).filter(isHere) : []
+  }
+
+  /** The stream of a picture; the same object as long as it is there, with exactly these tracks. */
+  private streamOf(key: string, tracks: readonly MediaStreamTrack[]): MediaStream {
+    const stream = this.streams.get(key) ?? new MediaStream()
+    this.streams.set(key, stream)
+    for (const old of stream.getTracks()) if (!tracks.includes(old)) stream.removeTrack(old)
+    for (const track of tracks) if (!stream.getTracks().includes(track)) stream.addTrack(track)
+    return stream
+  }
+
+  private look(): { tiles: RemoteTile[]; screens: ScreenTile[] } {
+    const present = this.present()
     const receivers = this.peer?.receivers() ?? []
-    const ids = new Set(present.map((member) => member.user.id))
-    for (const id of this.streams.keys()) if (!ids.has(id)) this.streams.delete(id)
-    return present.map((member) => {
+    const heard: MediaStreamTrack[] = []
+    const keys = new Set<string>()
+    const screens: ScreenTile[] = []
+    const tiles = present.map((member): RemoteTile => {
       const id = member.user.id
-      const stream = this.streams.get(id) ?? new MediaStream()
-      this.streams.set(id, stream)
-      const seats = this.seats?.filter((seat) => seat.member === id)
-      const find = (kind: Seat['kind']) => seats?.find((seat) => seat.kind === kind)
+      const seats = this.seats?.filter((seat) => seat.member === id) ?? []
+      const find = (kind: Seat['kind']) => seats.find((seat) => seat.kind === kind)
       const trackOf = (seat: Seat | undefined) =>
         seat && receivers.find((receiver) => receiver.mid === seat.mid)?.track
       let [audio, video] = [trackOf(find('microphone')), trackOf(find('camera'))]
@@ -534,11 +875,33 @@ export class CallSession {
         video = receivers.find((receiver) => receiver.kind === 'video')?.track
         picture = video && !video.muted ? 'live' : 'waiting'
       }
-      const tracks = [audio, video].filter((track) => track !== undefined)
-      for (const old of stream.getTracks()) if (!tracks.includes(old)) stream.removeTrack(old)
-      for (const track of tracks) if (!stream.getTracks().includes(track)) stream.addTrack(track)
+      const [screen, screenAudio] = [trackOf(find('screen')), trackOf(find('screen_audio'))]
+      if (audio) heard.push(audio)
+      if (screenAudio) heard.push(screenAudio)
+      if (screen) {
+        const key = `screen ${id}`
+        keys.add(key)
+        screens.push({
+          member,
+          stream: this.streamOf(key, [screen]),
+          picture: find('screen')?.state ?? 'waiting',
+        })
+      }
+      keys.add(id)
+      const stream = this.streamOf(
+        id,
+        [audio, video].filter((track) => track !== undefined),
+      )
       return { member, stream, picture }
     })
+    for (const key of this.streams.keys()) if (!keys.has(key)) this.streams.delete(key)
+    const order = [...this.streams.keys()]
+    screens.sort(
+      (a, b) => order.indexOf(`screen ${a.member.user.id}`) - order.indexOf(`screen ${b.member.user.id}`),
+    )
+    // Paused is paused, also for what is still on its way.
+    this.sounds?.play(this.paused ? [] : heard)
+    return { tiles, screens }
   }
 
   private publish(): void {
@@ -555,7 +918,13 @@ export class CallSession {
       microphoneOn: this.isOn('microphone'),
       cameraOn: this.isOn('camera'),
       self: this.self,
-      tiles: this.tiles(),
+      voice: this.devices.microphone.track,
+      ...this.look(),
+      sharing: this.sharing,
+      shared: this.shared,
+      paused: this.paused,
+      hand: this.hand,
+      soundBlocked: this.soundBlocked,
     })
   }
 }

@@ -85,8 +85,11 @@ export class EventLink {
     } else if (this.socket.readyState === 1) this.ping()
   }
 
-  private send(message: ClientMessage): void {
-    if (this.socket?.readyState === 1) this.socket.send(JSON.stringify(message))
+  /** False when there is no connection now: then it is lost. */
+  send(message: ClientMessage): boolean {
+    if (this.socket?.readyState !== 1) return false
+    this.socket.send(JSON.stringify(message))
+    return true
   }
 
   private drop(): void {

@@ -4,9 +4,11 @@ import { useShallow } from 'zustand/react/shallow'
 import { api } from '../api/client'
 import type { AppState, TabMessage } from '../call/controller'
 import { Controller } from '../call/controller'
-import { takeDevices } from '../call/devices'
+import { listDevices, storeChoice, storedChoice, takeDevices } from '../call/devices'
 import { Peer } from '../call/peer'
+import { screensCanBeShared, takeScreen } from '../call/screen'
 import { EventLink } from '../call/socket'
+import { Sounds } from '../call/sounds'
 
 const channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('parley')
 
@@ -15,7 +17,15 @@ export const parley = new Controller({
   makeLink: (handlers) =>
     new EventLink(handlers, { url: `${location.origin.replace(/^http/, 'ws')}/api/v1/events` }),
   makePeer: (iceServers, tracks, handlers) => new Peer(iceServers, tracks, handlers),
-  takeDevices: (want) => takeDevices(want),
+  takeDevices: (want, chosen) => takeDevices(want, undefined, chosen),
+  takeScreen: screensCanBeShared() ? takeScreen : undefined,
+  makeSounds: (speaker, onBlocked) => new Sounds(speaker, onBlocked),
+  listDevices,
+  choice: { read: storedChoice, store: storeChoice },
+  keep: (name) => ({
+    read: () => sessionStorage.getItem(name),
+    write: (text) => (text === null ? sessionStorage.removeItem(name) : sessionStorage.setItem(name, text)),
+  }),
   newId: () => crypto.randomUUID(),
   tabs: channel
     ? {
@@ -35,3 +45,4 @@ document.addEventListener('visibilitychange', () => {
 addEventListener('pageshow', (event) => {
   if (event.persisted) parley.nudge()
 })
+navigator.mediaDevices?.addEventListener?.('devicechange', () => void parley.refreshDevices())

@@ -1,6 +1,6 @@
 import type { Call, Contact, Member, User } from '../../src/api/types'
-import type { MakePeer, PeerHandlers, PeerLike } from '../../src/call/peer'
-import type { DeviceKind } from '../../src/call/devices'
+import type { MakePeer, PeerHandlers, PeerLike, SentKind, SentTracks } from '../../src/call/peer'
+import type { Sample } from '../../src/call/stats'
 
 export const user = (id: string, name: string): User => ({
   id,
@@ -32,8 +32,10 @@ export const call = (more: Partial<Call> = {}): Call => ({
   locked: false,
   started_by: ana.id,
   created_at: '2026-03-01T10:00:00Z',
+  answered_at: null,
   ended_at: null,
   end_reason: null,
+  messages: 0,
   members: [member(ana, 'joined'), member(bela, 'ringing')],
   ...more,
 })
@@ -44,6 +46,7 @@ export const contact = (who: User, more: Partial<Contact> = {}): Contact => ({
   presence: 'online',
   favourite: false,
   nickname: null,
+  last_call_at: null,
   ...more,
 })
 
@@ -98,14 +101,16 @@ export class FakeStream {
 
 export class FakePeer implements PeerLike {
   readonly handlers: PeerHandlers
-  readonly sent: Record<DeviceKind, MediaStreamTrack | null>
+  readonly sent: SentTracks
   readonly received = { audio: new FakeTrack('audio'), video: new FakeTrack('video') }
+  readonly more = [0, 1].map(() => ({ audio: new FakeTrack('audio'), video: new FakeTrack('video') }))
+  loud = new Map<string, number>()
   offers: boolean[] = []
   answers: string[] = []
   closed = false
   packets = 1
 
-  constructor(tracks: Record<DeviceKind, MediaStreamTrack | null>, handlers: PeerHandlers) {
+  constructor(tracks: SentTracks, handlers: PeerHandlers) {
     this.sent = { ...tracks }
     this.handlers = handlers
   }
@@ -120,7 +125,7 @@ export class FakePeer implements PeerLike {
     return Promise.resolve()
   }
 
-  setTrack(kind: DeviceKind, track: MediaStreamTrack | null): Promise<void> {
+  setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void> {
     this.sent[kind] = track
     return Promise.resolve()
   }
@@ -129,11 +134,23 @@ export class FakePeer implements PeerLike {
     return [
       { mid: '0', kind: 'audio' as const, track: this.received.audio.real },
       { mid: '1', kind: 'video' as const, track: this.received.video.real },
+      ...this.more.flatMap(({ audio, video }, n) => [
+        { mid: String(4 + 2 * n), kind: 'audio' as const, track: audio.real },
+        { mid: String(5 + 2 * n), kind: 'video' as const, track: video.real },
+      ]),
     ]
   }
 
   heard(): Promise<number> {
     return Promise.resolve(this.packets)
+  }
+
+  sample(): Promise<Sample> {
+    return Promise.resolve({ at: Date.now(), heard: this.packets, rtt: 0.02, available: null, lines: [] })
+  }
+
+  levels(): Map<string, number> {
+    return this.loud
   }
 
   close(): void {

@@ -1,9 +1,9 @@
+import { t } from '@lingui/core/macro'
 import { PhoneCall } from 'lucide-react'
 import { useNavigate } from 'react-router'
 import { listNames } from '../../call/sentences'
 import { parley, useParley } from '../../state/parley'
 import { Button } from '../../ui/Button'
-import { Picture } from './Picture'
 
 /** The call while another page of Parley is shown: it can still be heard, and is one click away. */
 export function CallDock() {
@@ -13,7 +13,7 @@ export function CallDock() {
   return (
     <div className="fixed inset-x-0 bottom-0 z-10 flex justify-center p-4 pb-[max(1rem,env(safe-area-inset-bottom))]">
       <section
-        aria-label="Call in progress"
+        aria-label={t`Call in progress`}
         className="flex animate-rise items-center gap-3 rounded-tile border border-line bg-raised p-2 ps-4 shadow-float"
       >
         <PhoneCall aria-hidden className="size-5 text-accent" />
@@ -21,17 +21,12 @@ export function CallDock() {
           {listNames(session.people.map((user) => user.display_name))}
         </span>
         <Button look="accent" onClick={() => void navigate(`/call/${session.call?.id ?? 'new'}`)}>
-          Return to call
+          {t`Return to call`}
         </Button>
         <Button look="danger" onClick={() => parley.leave()}>
-          Leave call
+          {t`Leave call`}
         </Button>
       </section>
-      <div hidden>
-        {session.tiles.map((tile) => (
-          <Picture key={tile.member.user.id} stream={tile.stream} covered />
-        ))}
-      </div>
     </div>
   )
 }

@@ -1,39 +1,64 @@
-import { Volume2 } from 'lucide-react'
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { t } from '@lingui/core/macro'
+import { Pause, Volume2 } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { useEffect, useState } from 'react'
 import type { User } from '../../api/types'
 import { ringBack } from '../../call/ringtone'
 import { elapsedWords, listNames, nameOf } from '../../call/sentences'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { useLinkLost } from '../../state/useLinkLost'
+import { useMedia } from '../../state/useMedia'
 import { Avatar } from '../../ui/Avatar'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
+import type { DeviceMenu } from './Controls'
 import { Controls } from './Controls'
+import { Details } from './Details'
 import { DeviceTrouble, troubleOf } from './DeviceTrouble'
-import { bestGrid } from './grid'
+import { Help } from './Help'
+import { useIdle, useKeys, useVisibleHeight, useWakeLock } from './hooks'
 import { SelfCorner } from './SelfCorner'
-import { Remote } from './Tiles'
+import { SidePanel } from './SidePanel'
+import { Stage } from './Stage'
+import { Toasts, useHappenings } from './Toasts'
+import { useStage } from './view'
 
 const FADES_AFTER_MS = 4_000
 const ASKING_FOR_MS = 1_500
+/** From so many others on, own picture is a tile among them where there is room. */
+const SELF_AMONG_FROM = 2
 
-export default function CallScreen({ me }: { me: User }) {
-  const session = useParley((state) => state.session)
-  return session ? <Screen me={me} session={session} /> : <div className="h-dvh bg-stage" />
+/** What other features put into the call. */
+export interface Parts {
+  chat: ReactNode
+  people: ReactNode
+  DeviceMenu: DeviceMenu
 }
 
-function Screen({ me, session }: { me: User; session: SessionView }) {
-  const [blocked, setBlocked] = useState<(() => void) | null>(null)
-  const onBlocked = useCallback((play: () => void) => setBlocked(() => play), [])
+export function CallScreen({ me, parts }: { me: User; parts: Parts }) {
+  const session = useParley((state) => state.session)
+  return session ? <Screen me={me} session={session} parts={parts} /> : <div className="h-dvh bg-stage" />
+}
+
+function Screen({ me, session, parts }: { me: User; session: SessionView; parts: Parts }) {
   const idle = useIdle(FADES_AFTER_MS)
   const lost = useLinkLost()
+  const wide = useMedia('(width >= 640px) and (height >= 480px)')
+  const height = useVisibleHeight()
   const contacts = useParley(({ world }) => world.contacts)
-  const talking = session.tiles.length > 0
-  const faded = idle && talking && session.media === 'connected' && !troubleOf(session)
+  const { panel, help, selfHidden } = useStage()
+  const { paused, tiles } = session
+  const talking = tiles.length > 0
+  const faded =
+    idle && talking && session.media === 'connected' && !troubleOf(session) && !paused && panel === null
   const names = listNames(session.people.map((user) => nameOf(user, contacts[user.id])))
+  const withSelf = wide && !selfHidden && tiles.length >= SELF_AMONG_FROM
   useKeys()
   useWakeLock(talking)
+  useHappenings(session.call, me.id)
+  useEffect(() => () => useStage.getState().reset(), [])
+  useEffect(() => parley.chatOpen(panel === 'chat'), [panel])
   useEffect(() => {
     const before = document.title
     document.title = `${names} · Parley`
@@ -43,12 +68,13 @@ function Screen({ me, session }: { me: User; session: SessionView }) {
   return (
     <main
       data-theme="dark"
+      style={height === null ? undefined : { height }}
       className="relative flex h-dvh flex-col overflow-hidden bg-stage text-white select-none"
-      aria-label={`Call with ${names}`}
+      aria-label={t`Call with ${names}`}
     >
       <header
         className={cx(
-          'flex min-h-13 items-center gap-3 ps-[max(1.25rem,env(safe-area-inset-left))] pe-5 pt-[env(safe-area-inset-top)]',
+          'flex min-h-13 items-center gap-3 ps-[max(1.25rem,env(safe-area-inset-left))] pe-5 pt-[env(safe-area-inset-top)] [@media(height<480px)]:min-h-8',
           'transition-opacity duration-200',
           faded && !lost && 'opacity-0',
         )}
@@ -59,69 +85,63 @@ function Screen({ me, session }: { me: User; session: SessionView }) {
           {(lost || session.media === 'reconnecting') && (
             <>
               <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
-              {lost ? 'Connection lost, reconnecting…' : 'Reconnecting…'}
+              {lost ? t`Connection lost, reconnecting…` : t`Reconnecting…`}
             </>
           )}
         </p>
       </header>
 
-      <div className="relative min-h-0 flex-1 px-2 sm:px-3">
-        {talking ? (
-          <Stage session={session} onBlocked={onBlocked} />
-        ) : (
-          <Waiting session={session} names={names} />
-        )}
-        <SelfCorner me={me} session={session} />
-        <div className="pointer-events-none absolute inset-x-0 top-3 z-20 flex flex-col items-center gap-3 *:pointer-events-auto">
-          <DeviceTrouble session={session} />
-          <Asking session={session} />
-          {blocked && (
-            <Button
-              look="accent"
-              icon={<Volume2 aria-hidden className="size-5" />}
-              onClick={() => {
-                setBlocked(null)
-                blocked()
-              }}
-            >
-              Click to hear
-            </Button>
+      <div className="relative flex min-h-0 flex-1 gap-2 px-[max(0.5rem,env(safe-area-inset-left))] sm:px-3">
+        <div className="relative min-w-0 flex-1">
+          {talking ? (
+            <Stage me={me} session={session} withSelf={withSelf} />
+          ) : (
+            <Waiting session={session} names={names} />
           )}
+          {!withSelf && !selfHidden && <SelfCorner me={me} session={session} />}
+          {paused && <Paused />}
+          <div className="pointer-events-none absolute inset-x-0 top-3 z-20 flex flex-col items-center gap-3 *:pointer-events-auto">
+            <DeviceTrouble session={session} />
+            <Asking session={session} />
+            {session.soundBlocked && (
+              <Button
+                look="accent"
+                icon={<Volume2 aria-hidden className="size-5" />}
+                onClick={() => parley.hear()}
+              >
+                {t`Click to hear`}
+              </Button>
+            )}
+            <Toasts />
+          </div>
         </div>
+        {panel === 'chat' && <SidePanel title={t`Messages`}>{parts.chat}</SidePanel>}
+        {panel === 'people' && <SidePanel title={t`People`}>{parts.people}</SidePanel>}
+        {panel === 'details' && (
+          <SidePanel title={t`Connection details`}>
+            <Details me={me} session={session} />
+          </SidePanel>
+        )}
       </div>
 
-      <div className="flex justify-center pt-3 pb-[max(0.875rem,env(safe-area-inset-bottom))]">
-        <Controls session={session} faded={faded} />
+      <div className="flex justify-center px-1 pt-3 pb-[max(0.875rem,env(safe-area-inset-bottom))] [@media(height<480px)]:py-1.5">
+        <Controls session={session} faded={faded} wide={wide} DeviceMenu={parts.DeviceMenu} />
       </div>
+      {help && <Help />}
     </main>
   )
 }
 
-function Stage({ session, onBlocked }: { session: SessionView; onBlocked: (play: () => void) => void }) {
-  const box = useRef<HTMLDivElement>(null)
-  const [size, setSize] = useState({ width: 16, height: 9 })
-  useLayoutEffect(() => {
-    const element = box.current
-    if (!element) return
-    const sizes = new ResizeObserver(([entry]) => {
-      if (entry) setSize({ width: entry.contentRect.width, height: entry.contentRect.height })
-    })
-    sizes.observe(element)
-    return () => sizes.disconnect()
-  }, [])
-  const { columns, rows } = bestGrid(session.tiles.length, size.width, size.height)
+/** The way back is the one large button, in the toolbar. */
+function Paused() {
   return (
-    <div
-      ref={box}
-      className="grid size-full gap-2"
-      style={{
-        gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
-        gridTemplateRows: `repeat(${rows}, minmax(0, 1fr))`,
-      }}
-    >
-      {session.tiles.map((tile) => (
-        <Remote key={tile.member.user.id} tile={tile} session={session} onBlocked={onBlocked} />
-      ))}
+    <div className="pointer-events-none absolute inset-0 z-10 flex animate-fade flex-col items-center justify-center rounded-tile bg-black/55 p-6 text-center">
+      <span className="rounded-full bg-black/60 p-5">
+        <Pause aria-hidden className="size-9" />
+      </span>
+      <p role="status" className="scrim mt-5 max-w-md text-lg font-semibold text-balance">
+        {t`You paused — others cannot see or hear you`}
+      </p>
     </div>
   )
 }
@@ -141,7 +161,7 @@ function Waiting({ session, names }: { session: SessionView; names: string }) {
       )}
       <p className="mt-7 px-6 text-xl font-semibold">{names}</p>
       <p role="status" className="mt-2 text-base text-white/75">
-        {calling ? 'Calling…' : 'Connecting…'}
+        {calling ? t`Calling…` : t`Connecting…`}
       </p>
     </div>
   )
@@ -164,8 +184,9 @@ function Asking({ session }: { session: SessionView }) {
       role="status"
       className="max-w-[calc(100vw-2rem)] animate-rise rounded-tile border border-line bg-raised px-5 py-3.5 text-text shadow-float"
     >
-      Your browser asks whether Parley may use your{' '}
-      {session.camera === 'asking' ? 'camera and microphone' : 'microphone'}.
+      {session.camera === 'asking'
+        ? t`Your browser asks whether Parley may use your camera and microphone.`
+        : t`Your browser asks whether Parley may use your microphone.`}
     </p>
   )
 }
@@ -177,64 +198,4 @@ function Elapsed({ since }: { since: number }) {
     return () => clearInterval(timer)
   }, [])
   return <span className="text-sm text-white/75 tabular-nums">{elapsedWords(now - since)}</span>
-}
-
-function useIdle(ms: number): boolean {
-  const [idle, setIdle] = useState(false)
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout>
-    const stir = () => {
-      setIdle(false)
-      clearTimeout(timer)
-      timer = setTimeout(() => setIdle(true), ms)
-    }
-    const events = ['pointermove', 'pointerdown', 'keydown', 'focusin'] as const
-    for (const event of events) addEventListener(event, stir, { passive: true })
-    stir()
-    return () => {
-      clearTimeout(timer)
-      for (const event of events) removeEventListener(event, stir)
-    }
-  }, [ms])
-  return idle
-}
-
-/** M and V, as elsewhere. */
-function useKeys(): void {
-  useEffect(() => {
-    const key = (event: KeyboardEvent) => {
-      if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return
-      if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement) return
-      if (event.key === 'm' || event.key === 'M') parley.toggleMicrophone()
-      else if (event.key === 'v' || event.key === 'V') parley.toggleCamera()
-    }
-    addEventListener('keydown', key)
-    return () => removeEventListener('keydown', key)
-  }, [])
-}
-
-/** The screen stays awake while people talk. */
-function useWakeLock(on: boolean): void {
-  useEffect(() => {
-    if (!on || !('wakeLock' in navigator)) return
-    let lock: WakeLockSentinel | null = null
-    let over = false
-    const take = async () => {
-      if (document.visibilityState !== 'visible') return
-      try {
-        const taken = await navigator.wakeLock.request('screen')
-        if (over) void taken.release()
-        else lock = taken
-      } catch {
-        // Low battery, or not allowed: then the screen sleeps.
-      }
-    }
-    void take()
-    document.addEventListener('visibilitychange', take)
-    return () => {
-      over = true
-      document.removeEventListener('visibilitychange', take)
-      void lock?.release().catch(() => undefined)
-    }
-  }, [on])
 }

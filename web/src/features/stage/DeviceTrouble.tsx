@@ -1,3 +1,4 @@
+import { t } from '@lingui/core/macro'
 import type { DeviceKind, DeviceState } from '../../call/devices'
 import { troubled } from '../../call/devices'
 import type { SessionView } from '../../call/session'
@@ -11,45 +12,58 @@ export interface Trouble {
   without: string
 }
 
-const WHAT: Record<string, string> = {
-  camera: 'Camera',
-  microphone: 'Microphone',
-  both: 'Camera and microphone',
-}
+type What = DeviceKind | 'both'
 
-function words(what: string, state: DeviceState): { title: string; text: string } {
-  const it = what === 'both' ? 'them' : 'it'
+function words(what: What, state: DeviceState): { title: string; text: string } {
+  const pick = (camera: string, microphone: string, both: string) => ({ camera, microphone, both })[what]
   switch (state) {
     case 'refused':
       return {
-        title: `${WHAT[what]} refused`,
-        text: `Allow ${it} for this page in your browser’s address bar, then try again.`,
+        title: pick(t`Camera refused`, t`Microphone refused`, t`Camera and microphone refused`),
+        text:
+          what === 'both'
+            ? t`Allow them for this page in your browser’s address bar, then try again.`
+            : t`Allow it for this page in your browser’s address bar, then try again.`,
       }
     case 'in_use':
       return {
-        title: `${WHAT[what]} in use`,
-        text: `Another program seems to hold ${it}. Close it there, then try again.`,
+        title: pick(t`Camera in use`, t`Microphone in use`, t`Camera and microphone in use`),
+        text: t`Another program seems to use it. Close it there, then try again.`,
       }
     case 'none':
       return {
-        title: `No ${WHAT[what]?.toLowerCase()} found`,
-        text: `Plug ${it} in and try again, or go on without.`,
+        title: pick(t`No camera found`, t`No microphone found`, t`No camera and no microphone found`),
+        text: t`Plug one in and try again, or go on without.`,
       }
     case 'unplugged':
-      return { title: `${WHAT[what]} unplugged`, text: `Plug ${it} in again, or use another one.` }
+      return {
+        title: pick(t`Camera unplugged`, t`Microphone unplugged`, t`Camera and microphone unplugged`),
+        text: t`Plug it in again, or go on without.`,
+      }
     default:
-      return { title: `${WHAT[what]} did not start`, text: 'Try again, or go on without.' }
+      return {
+        title: pick(
+          t`The camera did not start`,
+          t`The microphone did not start`,
+          t`Camera and microphone did not start`,
+        ),
+        text: t`Try again, or go on without.`,
+      }
   }
 }
 
 export function troubleOf(session: Pick<SessionView, 'microphone' | 'camera'>): Trouble | null {
   const { microphone, camera } = session
   if (troubled(microphone) && microphone === camera)
-    return { kinds: ['microphone', 'camera'], ...words('both', microphone), without: 'Just listen and watch' }
+    return {
+      kinds: ['microphone', 'camera'],
+      ...words('both', microphone),
+      without: t`Just listen and watch`,
+    }
   if (troubled(microphone))
-    return { kinds: ['microphone'], ...words('microphone', microphone), without: 'Just listen' }
+    return { kinds: ['microphone'], ...words('microphone', microphone), without: t`Just listen` }
   if (troubled(camera))
-    return { kinds: ['camera'], ...words('camera', camera), without: 'Join without video' }
+    return { kinds: ['camera'], ...words('camera', camera), without: t`Join without video` }
   return null
 }
 
@@ -65,7 +79,7 @@ export function DeviceTrouble({ session }: { session: SessionView }) {
       <p className="mt-1 text-soft">{trouble.text}</p>
       <div className="mt-4 flex flex-wrap gap-2">
         <Button look="accent" onClick={() => parley.retryDevices(trouble.kinds)}>
-          Try again
+          {t`Try again`}
         </Button>
         <Button onClick={() => parley.withoutDevices(trouble.kinds)}>{trouble.without}</Button>
       </div>

@@ -3,40 +3,40 @@ import { cx } from '../../ui/cx'
 
 interface Props {
   stream: MediaStream | null
-  /** Own picture: silent, and as in a mirror. */
-  self?: boolean
+  /** Own camera: as in a mirror. */
+  mirrored?: boolean
   covered: boolean
-  onBlocked?: (play: () => void) => void
+  /** Nothing is ever cut off: a screen. */
+  whole?: boolean
+  /** The last picture stands still. */
+  still?: boolean
   className?: string
 }
 
 /** How much of a picture may be cut off before bars are better than missing heads. */
 const CROP_UP_TO = 0.3
 
-export function Picture({ stream, self = false, covered, onBlocked, className }: Props) {
+/** Pictures only: what is heard is played elsewhere, whatever is on the screen. */
+export function Picture({ stream, mirrored, covered, whole = false, still = false, className }: Props) {
   const ref = useRef<HTMLVideoElement>(null)
-  const [fit, setFit] = useState<'cover' | 'contain'>('cover')
+  const [cropped, setCropped] = useState(true)
 
   useEffect(() => {
     const video = ref.current
     if (!video) return
     if (video.srcObject !== stream) video.srcObject = stream
-    if (stream && video.paused)
-      video.play().catch((error: unknown) => {
-        const blocked = error instanceof DOMException && error.name === 'NotAllowedError'
-        if (blocked) onBlocked?.(() => void video.play().catch(() => undefined))
-      })
+    if (still) video.pause()
+    else if (stream && video.paused) video.play().catch(() => undefined)
   })
 
   useEffect(() => {
     const video = ref.current
-    if (!video || self) return
+    if (!video || mirrored || whole) return
     const measure = () => {
       const box = video.clientWidth / video.clientHeight
       const picture = video.videoWidth / video.videoHeight
       if (!(box > 0) || !(picture > 0)) return
-      const cut = 1 - Math.min(box, picture) / Math.max(box, picture)
-      setFit(cut > CROP_UP_TO ? 'contain' : 'cover')
+      setCropped(1 - Math.min(box, picture) / Math.max(box, picture) <= CROP_UP_TO)
     }
     video.addEventListener('resize', measure)
     const sizes = new ResizeObserver(measure)
@@ -45,18 +45,18 @@ export function Picture({ stream, self = false, covered, onBlocked, className }:
       video.removeEventListener('resize', measure)
       sizes.disconnect()
     }
-  }, [self])
+  }, [mirrored, whole])
 
   return (
     <video
       ref={ref}
       autoPlay
       playsInline
-      muted={self}
+      muted
       className={cx(
-        'size-full transition-opacity duration-200',
-        fit === 'cover' ? 'object-cover' : 'object-contain',
-        self && '-scale-x-100',
+        'size-full transition-[opacity,filter] duration-200',
+        cropped && !whole ? 'object-cover' : 'object-contain',
+        mirrored && '-scale-x-100',
         covered && 'opacity-0',
         className,
       )}

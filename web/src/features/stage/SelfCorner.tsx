@@ -40,13 +40,16 @@ export function SelfCorner({ me, session }: { me: User; session: SessionView }) 
       onPointerCancel={up}
       style={drag ? { transform: `translate(${drag.x}px, ${drag.y}px)` } : undefined}
       className={cx(
-        'absolute z-10 w-26 touch-none select-none sm:w-56',
+        'absolute z-10 w-26 touch-none rounded-tile shadow-float ring-1 ring-white/10 select-none landscape:max-sm:w-36 sm:w-56',
+        'h-max [@media(height<480px)]:w-36',
         drag ? 'cursor-grabbing' : 'cursor-grab transition-transform duration-150',
         corner.bottom ? 'bottom-3' : 'top-3',
         corner.end ? 'end-4 sm:end-6' : 'start-4 sm:start-6',
       )}
     >
-      <Self me={me} session={session} className="relative aspect-3/4 sm:aspect-video" />
+      <div className="relative aspect-3/4 sm:aspect-video landscape:aspect-video">
+        <Self me={me} session={session} />
+      </div>
     </div>
   )
 }

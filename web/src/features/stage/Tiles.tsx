@@ -1,91 +1,241 @@
-import { MicOff } from 'lucide-react'
+import { t } from '@lingui/core/macro'
+import { Hand, MicOff, MonitorUp, Pin, PinOff } from 'lucide-react'
 import type { User } from '../../api/types'
-import type { RemoteTile, SessionView } from '../../call/session'
+import { nameOf } from '../../call/sentences'
+import type { RemoteTile, ScreenTile, SessionView } from '../../call/session'
+import { useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
 import { cx } from '../../ui/cx'
+import { Bars } from './Bars'
 import { Picture } from './Picture'
+import { useStage } from './view'
+
+type Size = 'small' | 'large'
 
 function word(tile: RemoteTile, session: SessionView): string | null {
-  if (tile.member.state === 'reconnecting' || session.media === 'reconnecting') return 'Reconnecting…'
-  if (tile.member.state === 'paused') return 'paused'
-  if (tile.member.muted.video) return null
-  if (tile.picture === 'weak') return 'Weak connection'
-  if (tile.picture === 'paused') return 'paused'
-  if (session.media === 'opening' || tile.picture === 'waiting') return 'Connecting…'
+  if (tile.member.state === 'reconnecting' || session.media === 'reconnecting') return t`Reconnecting…`
+  if (tile.member.state === 'paused') return t`paused`
+  if (tile.member.muted.video || session.paused) return null
+  if (tile.picture === 'weak') return t`Weak connection`
+  if (tile.picture === 'paused') return t`paused`
+  if (session.media === 'opening' || tile.picture === 'waiting') return t`Connecting…`
   return null
 }
 
-export function Remote({
-  tile,
-  session,
-  onBlocked,
-}: {
-  tile: RemoteTile
-  session: SessionView
-  onBlocked: (play: () => void) => void
-}) {
+const FIGURE = 'group relative size-full overflow-hidden rounded-tile bg-tile text-white'
+
+export function Remote({ tile, session, size }: { tile: RemoteTile; session: SessionView; size: Size }) {
   const { member, stream, picture } = tile
   const { user, muted } = member
+  const id = user.id
+  const speaks = useParley((state) => state.speaking.ids.includes(id))
+  const weak = useParley((state) => {
+    const bars = state.flow?.people[id]?.bars
+    return bars !== undefined && bars <= 2 ? bars : null
+  })
+  const contact = useParley((state) => state.world.contacts[id])
+  const name = nameOf(user, contact)
   const says = word(tile, session)
-  const live = (picture === 'live' || picture === 'weak') && !muted.video && session.media !== 'opening'
-  const dim = says === 'Reconnecting…'
+  const away = member.state === 'paused' || session.paused
+  const live =
+    (picture === 'live' || picture === 'weak') &&
+    !muted.video &&
+    member.state !== 'paused' &&
+    session.media !== 'opening'
+  const dim = member.state === 'reconnecting' || session.media === 'reconnecting'
   return (
-    <figure
-      aria-label={user.display_name}
-      className="relative size-full overflow-hidden rounded-tile bg-tile text-white"
-    >
+    <figure aria-label={user.display_name} className={FIGURE}>
       <Picture
         stream={stream}
         covered={!live}
-        onBlocked={onBlocked}
-        className={cx(dim && 'opacity-40', 'absolute inset-0')}
+        className={cx(live && (dim || away) && 'opacity-40', 'absolute inset-0')}
       />
       {!live && (
         <div className="absolute inset-0 flex animate-fade flex-col items-center justify-center gap-4">
-          <Avatar user={user} size="xl" className={cx(dim && 'opacity-50')} />
+          <Avatar user={user} size={size === 'large' ? 'xl' : 'lg'} className={cx(dim && 'grayscale')} />
         </div>
       )}
-      {says && (
-        <div className="absolute inset-x-0 top-[calc(50%+5.5rem)] flex justify-center">
-          <span className="scrim animate-fade rounded-full bg-black/55 px-3.5 py-1.5 text-sm">{says}</span>
-        </div>
-      )}
-      <Foot name={user.display_name} silent={muted.audio} />
+      {says && <Says large={size === 'large'}>{says}</Says>}
+      <Foot name={name} silent={muted.audio} small={size === 'small'} weak={weak} />
+      {member.hand && <RaisedHand />}
+      <PinButton tileKey={id} name={name} />
+      <Reactions userId={id} />
+      <Ring on={speaks && !muted.audio && !session.paused} />
     </figure>
   )
 }
 
-function Foot({ name, silent, small }: { name: string; silent: boolean; small?: boolean }) {
+export function ScreenOf({
+  screen,
+  session,
+  size,
+}: {
+  screen: ScreenTile
+  session: SessionView
+  size: Size
+}) {
+  const { user } = screen.member
+  const name = user.display_name
+  const live = screen.picture === 'live' || screen.picture === 'weak'
   return (
-    <figcaption
-      className={cx(
-        'scrim absolute start-2 bottom-2 flex max-w-[calc(100%-1rem)] items-center gap-1.5 rounded-control bg-black/50 px-2 py-1 font-medium',
-        small ? 'text-xs' : 'text-sm',
-      )}
-    >
-      {silent && <MicOff aria-label="Microphone off" className="size-3.5 shrink-0" />}
-      <span className="truncate">{name}</span>
-    </figcaption>
+    <figure aria-label={t`Screen of ${name}`} className={cx(FIGURE, 'bg-black')}>
+      <Picture
+        stream={screen.stream}
+        covered={!live}
+        whole
+        className={cx(session.media === 'reconnecting' && 'opacity-40', 'absolute inset-0')}
+      />
+      {!live && <Says large={size === 'large'}>{t`The screen is coming…`}</Says>}
+      <Foot name={t`Screen of ${name}`} small={size === 'small'} screen />
+      <PinButton tileKey={`screen ${user.id}`} name={t`Screen of ${name}`} />
+    </figure>
+  )
+}
+
+/** What is shared from here: small, or it would show itself in itself. */
+export function OwnScreen({ me, session }: { me: User; session: SessionView }) {
+  const name = me.display_name
+  return (
+    <figure aria-label={t`Screen of ${name}`} className={cx(FIGURE, 'bg-black')}>
+      <Picture stream={session.shared} covered={session.paused} whole className="absolute inset-0" />
+      <Foot name={t`You share this`} small screen />
+    </figure>
   )
 }
 
 export function Self({ me, session, className }: { me: User; session: SessionView; className?: string }) {
+  const speaks = useParley((state) => state.speaking.ids.includes(me.id))
+  const weak = useParley((state) => {
+    const bars = state.flow?.own.bars
+    return bars !== undefined && bars <= 2 ? bars : null
+  })
   const shown = session.cameraOn && session.self !== null
   return (
-    <figure
-      aria-label={me.display_name}
-      className={cx(
-        'overflow-hidden rounded-tile bg-tile text-white shadow-float ring-1 ring-white/10',
-        className,
-      )}
-    >
-      <Picture stream={session.self} self covered={!shown} />
+    <figure aria-label={me.display_name} className={cx(FIGURE, className)}>
+      <Picture
+        stream={session.self}
+        mirrored
+        still={session.paused}
+        covered={!shown}
+        className={cx('absolute inset-0', session.paused && 'opacity-60 blur-md')}
+      />
       {!shown && (
         <div className="absolute inset-0 flex items-center justify-center pb-4">
           <Avatar user={me} size="md" />
         </div>
       )}
-      <Foot name="You" silent={!session.microphoneOn} small />
+      <Foot
+        name={session.paused ? t`You · paused` : t`You`}
+        silent={!session.microphoneOn}
+        small
+        weak={weak}
+      />
+      {session.hand && <RaisedHand />}
+      <Reactions userId={me.id} />
+      <Ring on={speaks && session.microphoneOn && !session.paused} />
     </figure>
+  )
+}
+
+function Says({ large, children }: { large: boolean; children: string }) {
+  return (
+    <div
+      className={cx(
+        'absolute inset-x-0 flex justify-center',
+        large ? 'top-[calc(50%+5.5rem)] max-h-[calc(50%-5.5rem)]' : 'top-2',
+      )}
+    >
+      <span
+        className={cx(
+          'scrim animate-fade rounded-full bg-black/65',
+          large ? 'px-3.5 py-1.5 text-sm' : 'px-2 py-0.5 text-xs',
+        )}
+      >
+        {children}
+      </span>
+    </div>
+  )
+}
+
+interface FootProps {
+  name: string
+  silent?: boolean
+  small?: boolean
+  weak?: 1 | 2 | 3 | 4 | null
+  screen?: boolean
+}
+
+function Foot({ name, silent, small, weak = null, screen }: FootProps) {
+  return (
+    <figcaption
+      className={cx(
+        'scrim absolute start-2 bottom-2 flex max-w-[calc(100%-1rem)] items-center gap-1.5 rounded-control bg-black/60 px-2 py-1 font-medium',
+        small ? 'text-xs' : 'text-sm',
+      )}
+    >
+      {silent && <MicOff aria-label={t`Microphone off`} role="img" className="size-3.5 shrink-0" />}
+      {screen && <MonitorUp aria-hidden className="size-3.5 shrink-0" />}
+      <span className="truncate">{name}</span>
+      {weak !== null && <Bars bars={weak} />}
+    </figcaption>
+  )
+}
+
+function RaisedHand() {
+  return (
+    <span className="absolute start-2 top-2 animate-rise rounded-full bg-[#f4d06f] p-1.5 text-[#2b2411]">
+      <Hand role="img" aria-label={t`Hand is up`} className="size-4" />
+    </span>
+  )
+}
+
+/** Whoever speaks has a ring; it lies over the picture and moves nothing. */
+function Ring({ on }: { on: boolean }) {
+  return (
+    <span
+      aria-hidden
+      data-speaks={on || undefined}
+      className={cx(
+        'pointer-events-none absolute inset-0 rounded-tile ring-3 ring-[#62c487] ring-inset transition-opacity duration-150',
+        on ? 'opacity-100' : 'opacity-0',
+      )}
+    />
+  )
+}
+
+function PinButton({ tileKey, name }: { tileKey: string; name: string }) {
+  const pinned = useStage((state) => state.pinned === tileKey)
+  const alone = useParley(({ session }) =>
+    session ? session.tiles.length + session.screens.length < 2 && !pinned : true,
+  )
+  if (alone) return null
+  const Icon = pinned ? PinOff : Pin
+  return (
+    <button
+      type="button"
+      aria-label={pinned ? t`Unpin ${name}` : t`Pin ${name}`}
+      aria-pressed={pinned}
+      onClick={() => useStage.getState().pin(tileKey)}
+      className={cx(
+        'absolute end-2 top-2 flex size-11 items-center justify-center rounded-full bg-black/60 transition-opacity duration-150',
+        'focus-visible:opacity-100 group-hover:opacity-100',
+        pinned ? 'opacity-100' : 'opacity-0',
+      )}
+    >
+      <Icon aria-hidden className="size-5" />
+    </button>
+  )
+}
+
+function Reactions({ userId }: { userId: string }) {
+  const reactions = useParley((state) => state.reactions.filter((one) => one.userId === userId))
+  return (
+    <span aria-hidden className="pointer-events-none absolute inset-x-0 bottom-8 flex justify-center gap-1">
+      {reactions.slice(-5).map(({ key, emoji }) => (
+        <span key={key} className="animate-float text-[2.25rem] leading-none">
+          {emoji}
+        </span>
+      ))}
+    </span>
   )
 }

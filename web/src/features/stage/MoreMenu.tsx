@@ -1,0 +1,158 @@
+import { t } from '@lingui/core/macro'
+import {
+  Activity,
+  Eye,
+  EyeOff,
+  Fullscreen,
+  Hand,
+  Keyboard,
+  LayoutGrid,
+  Maximize,
+  PhoneMissed,
+  PictureInPicture2,
+  PanelRight,
+} from 'lucide-react'
+import { DropdownMenu } from 'radix-ui'
+import type { ReactNode } from 'react'
+import type { SessionView } from '../../call/session'
+import { parley, useParley } from '../../state/parley'
+import type { DeviceMenu } from './Controls'
+import { EMOJIS, MENU } from './Controls'
+import { useStage } from './view'
+
+interface Props {
+  session: SessionView
+  wide: boolean
+  DeviceMenu: DeviceMenu
+  children: ReactNode
+}
+
+export function MoreMenu({ session, wide, DeviceMenu, children }: Props) {
+  const { layout, selfHidden, togglePanel, toggleLayout } = useStage()
+  const mine = useParley(({ world }) => world.me?.id === session.call?.started_by)
+  return (
+    <DropdownMenu.Root modal={false}>
+      {children}
+      <DropdownMenu.Portal>
+        <DropdownMenu.Content
+          data-theme="dark"
+          side="top"
+          align="end"
+          sideOffset={14}
+          collisionPadding={12}
+          className={MENU}
+        >
+          {!wide && session.call && (
+            <>
+              <div className="flex justify-between pb-1">
+                {EMOJIS().map(([emoji, word]) => (
+                  <DropdownMenu.Item
+                    key={emoji}
+                    aria-label={word}
+                    onSelect={() => parley.react(emoji)}
+                    className="flex size-11 items-center justify-center rounded-full text-[1.5rem] outline-none data-highlighted:bg-sunken"
+                  >
+                    {emoji}
+                  </DropdownMenu.Item>
+                ))}
+              </div>
+              <Item icon={Hand} onSelect={() => parley.toggleHand()}>
+                {session.hand ? t`Lower hand` : t`Raise hand`}
+              </Item>
+              <Line />
+            </>
+          )}
+          <Item icon={layout === 'grid' ? PanelRight : LayoutGrid} onSelect={toggleLayout} keys="W">
+            {layout === 'grid' ? t`Speaker view` : t`Grid view`}
+          </Item>
+          <Item
+            icon={selfHidden ? Eye : EyeOff}
+            onSelect={() => useStage.setState({ selfHidden: !selfHidden })}
+          >
+            {selfHidden ? t`Show myself` : t`Hide myself`}
+          </Item>
+          {document.fullscreenEnabled && (
+            <Item icon={document.fullscreenElement ? Maximize : Fullscreen} onSelect={toggleFullScreen}>
+              {document.fullscreenElement ? t`Leave full screen` : t`Full screen`}
+            </Item>
+          )}
+          {document.pictureInPictureEnabled && session.tiles.length > 0 && (
+            <Item icon={PictureInPicture2} onSelect={togglePictureInPicture}>
+              {document.pictureInPictureElement ? t`Close small window` : t`Picture in picture`}
+            </Item>
+          )}
+          <Item icon={Activity} onSelect={() => togglePanel('details')} keys="T">
+            {t`Connection details`}
+          </Item>
+          <Item icon={Keyboard} onSelect={() => useStage.setState({ help: true })} keys="?">
+            {t`Keyboard shortcuts`}
+          </Item>
+          {!wide && (
+            <>
+              <Line />
+              <DeviceMenu kind="microphone" />
+              <DeviceMenu kind="camera" />
+            </>
+          )}
+          {mine && session.call?.state === 'active' && (
+            <>
+              <Line />
+              <Item icon={PhoneMissed} danger onSelect={() => void parley.endForAll()}>
+                {t`End for everybody`}
+              </Item>
+            </>
+          )}
+        </DropdownMenu.Content>
+      </DropdownMenu.Portal>
+    </DropdownMenu.Root>
+  )
+}
+
+const Line = () => <DropdownMenu.Separator className="mx-1 my-2 h-px bg-line" />
+
+interface ItemProps {
+  icon: typeof Eye
+  onSelect: () => void
+  keys?: string
+  danger?: boolean
+  children: string
+}
+
+function Item({ icon: Icon, onSelect, keys, danger, children }: ItemProps) {
+  return (
+    <DropdownMenu.Item
+      onSelect={onSelect}
+      className={`flex min-h-11 items-center gap-3 rounded-control px-3 text-sm outline-none select-none data-highlighted:bg-sunken ${danger ? 'text-danger-text' : ''}`}
+    >
+      <Icon aria-hidden className="size-5 shrink-0" />
+      <span className="flex-1">{children}</span>
+      {keys && (
+        <kbd
+          aria-hidden
+          className="rounded border border-line px-1.5 text-xs text-soft pointer-coarse:hidden"
+        >
+          {keys}
+        </kbd>
+      )}
+    </DropdownMenu.Item>
+  )
+}
+
+function toggleFullScreen(): void {
+  const done = document.fullscreenElement
+    ? document.exitFullscreen()
+    : document.documentElement.requestFullscreen()
+  done.catch(() => undefined)
+}
+
+/** The picture that has the stage, or the first one. */
+function togglePictureInPicture(): void {
+  if (document.pictureInPictureElement) {
+    document.exitPictureInPicture().catch(() => undefined)
+    return
+  }
+  const videos = document.querySelectorAll<HTMLVideoElement>('[data-main] video, [data-layout] video')
+  const shown = [...videos].find((video) => video.videoWidth > 0 && !video.classList.contains('opacity-0'))
+  if (shown) shown.requestPictureInPicture().catch(() => undefined)
+  else parley.toast(t`There is no picture to show right now`)
+}

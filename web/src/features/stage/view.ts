@@ -1,0 +1,33 @@
+/* How this person looks at the call: layout, what is pinned, which panel is open. Nobody else sees it. */
+import { create } from 'zustand'
+
+export type Panel = 'chat' | 'people' | 'details'
+
+interface StageView {
+  layout: 'grid' | 'speaker'
+  /** A tile's key. */
+  pinned: string | null
+  page: number
+  selfHidden: boolean
+  panel: Panel | null
+  help: boolean
+  /** Takes everything back for the next call, but the layout. */
+  reset(): void
+  toggleLayout(): void
+  pin(key: string): void
+  togglePanel(panel: Panel): void
+}
+
+export const useStage = create<StageView>((set) => ({
+  layout: 'grid',
+  pinned: null,
+  page: 0,
+  selfHidden: false,
+  panel: null,
+  help: false,
+  reset: () => set({ pinned: null, page: 0, panel: null, help: false }),
+  toggleLayout: () =>
+    set(({ layout }) => ({ layout: layout === 'grid' ? 'speaker' : 'grid', pinned: null, page: 0 })),
+  pin: (key) => set(({ pinned }) => ({ pinned: pinned === key ? null : key, page: 0 })),
+  togglePanel: (panel) => set((state) => ({ panel: state.panel === panel ? null : panel })),
+}))
