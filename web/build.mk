@@ -1,6 +1,6 @@
 # The page: web/dist, built by npm from the lock file.
 WEB_SRCS := $(shell find web/src web/public web/index.html web/scripts docs/openapi.yaml -type f 2>/dev/null)
-.PHONY: web
+.PHONY: web screenshots
 web: web/dist/index.html
 web/node_modules/.stamp: web/package.json web/package-lock.json
 	@echo "  NPM     web"
@@ -8,3 +8,5 @@ web/node_modules/.stamp: web/package.json web/package-lock.json
 web/dist/index.html: web/node_modules/.stamp $(WEB_SRCS)
 	@echo "  WEB     $@"
 	$(Q)cd web && npm run --silent build
+screenshots: web/dist/index.html ## every screen, two sizes, two themes, into $(BUILD)/screenshots; looks for what axe finds
+	$(Q)cd web && node e2e/shots.mjs $(abspath $(BUILD))/screenshots

@@ -4,6 +4,7 @@ import { lazy, Suspense, useEffect, useRef } from 'react'
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
 import { SignIn, SignUp } from '../features/auth/AuthPage'
 import { HomePage } from '../features/home/HomePage'
+import { HeldCall } from '../features/ringing/HeldCall'
 import { IncomingCall } from '../features/ringing/IncomingCall'
 import { CallDock } from '../features/stage/CallDock'
 import { parley, useParley } from '../state/parley'
@@ -62,6 +63,7 @@ function SignedIn() {
         <Route path="*" element={<Navigate to="/" replace />} />
       </Routes>
       {!inCall && <CallDock />}
+      <HeldCall />
       <IncomingCall />
     </>
   )

@@ -282,7 +282,7 @@ export class Controller {
         this.reacted(event.user_id, event.emoji)
         break
       case 'speaker':
-        this.session?.speakersAre(event.members)
+        this.session?.speakerIs(event.member)
         break
       case 'quality':
         this.store.setState({ quality: event.quality })

@@ -1,4 +1,4 @@
 import { messages as call } from './call/de.po'
 import { messages as pages } from './pages/de.po'
 
-export const messages = { ...pages, ...call }
+export const messages = { ...call, ...pages }

@@ -1,4 +1,4 @@
 import { messages as call } from './call/en.po'
 import { messages as pages } from './pages/en.po'
 
-export const messages = { ...pages, ...call }
+export const messages = { ...call, ...pages }

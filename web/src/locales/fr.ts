@@ -1,4 +1,4 @@
 import { messages as call } from './call/fr.po'
 import { messages as pages } from './pages/fr.po'
 
-export const messages = { ...pages, ...call }
+export const messages = { ...call, ...pages }

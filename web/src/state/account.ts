@@ -14,7 +14,15 @@ export async function rename(displayName: string): Promise<void> {
 }
 
 export async function setStatus(status: Status): Promise<void> {
-  parley.setMe(await account.setStatus(status))
+  // Shown at once: it is one's own word.
+  const { me } = parley.store.getState().world
+  if (me) parley.setMe({ ...me, status } as User)
+  try {
+    parley.setMe(await account.setStatus(status))
+  } catch (error) {
+    if (me) parley.setMe(me)
+    throw error
+  }
 }
 
 const SIDE = 512

@@ -44,7 +44,9 @@ async function activate(choice: LocaleChoice): Promise<void> {
   const locale = choice === 'system' ? preferred(navigator.languages) : choice
   const { messages } = await LOADERS[locale]()
   if (useLocale.getState().choice !== choice) return
-  i18n.loadAndActivate({ locale, messages })
+  // Dates and times as the person's country writes them, where the browser names one for this language.
+  const regional = navigator.languages.filter((tag) => tag.split('-')[0] === locale)
+  i18n.loadAndActivate({ locale, locales: [...regional, locale], messages })
   document.documentElement.lang = locale
   useLocale.setState({ locale })
 }

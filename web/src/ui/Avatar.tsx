@@ -22,7 +22,7 @@ export function presenceWord(presence: Presence): string {
     case 'online':
       return t`Online`
     case 'busy':
-      return t`In a call`
+      return t`Busy`
     case 'away':
       return t`Away`
     case 'offline':

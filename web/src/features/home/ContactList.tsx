@@ -305,8 +305,14 @@ function Row({ contact, call, meId, selection }: RowProps) {
               selected ? 'text-on-tint' : line?.missed ? 'text-danger-text' : 'text-soft',
             )}
           >
-            <span className="sr-only">{presenceWord(presence)}. </span>
-            {call && line ? `${line.text} · ${whenWords(call.created_at)}` : presenceWord(presence)}
+            {call && line ? (
+              <>
+                <span className="sr-only">{presenceWord(presence)}. </span>
+                {line.text} · {whenWords(call.created_at)}
+              </>
+            ) : (
+              presenceWord(presence)
+            )}
           </span>
         </span>
       </NavLink>

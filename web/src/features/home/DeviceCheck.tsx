@@ -52,72 +52,71 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
     storeChoice(wanted)
     if (kind !== 'speaker') void start(wanted)
   }
-  const failed = taken && (troubled(taken.camera.state) || troubled(taken.microphone.state))
+  const failed = taken !== null && (troubled(taken.camera.state) || troubled(taken.microphone.state))
 
+  if (!taken)
+    return (
+      <section
+        aria-label={t`Camera and microphone`}
+        className={cx(
+          'flex flex-wrap items-center gap-x-4 gap-y-3 rounded-tile',
+          !compact && 'border border-line bg-surface p-4',
+        )}
+      >
+        <Camera aria-hidden className="size-5 shrink-0 text-accent" />
+        <p className={cx('min-w-48 flex-1', compact && 'text-base text-soft')}>
+          {t`See and hear yourself before others do.`}
+        </p>
+        <Button look={compact ? 'accent' : 'plain'} busy={asking} onClick={() => void start(chosen)}>
+          {t`Check camera and microphone`}
+        </Button>
+      </section>
+    )
   return (
     <section
       aria-label={t`Camera and microphone`}
-      className={cx('overflow-hidden rounded-tile border border-line bg-surface', compact && 'border-0')}
+      className={cx('overflow-hidden rounded-tile', !compact && 'border border-line bg-surface')}
     >
-      <div
-        className={cx(
-          'relative overflow-hidden bg-tile',
-          compact ? 'aspect-video rounded-tile' : 'aspect-video',
-        )}
-      >
-        {taken?.camera.track ? (
+      <div className={cx('aspect-video overflow-hidden bg-tile', compact && 'rounded-tile')}>
+        {taken.camera.track ? (
           <Preview track={taken.camera.track} />
         ) : (
-          <div className="flex size-full flex-col items-center justify-center gap-4 p-6 text-center text-white">
-            {taken && troubled(taken.camera.state) ? (
-              <CameraOff aria-hidden className="size-8 text-white/70" />
-            ) : (
-              <Camera aria-hidden className="size-8 text-white/70" />
-            )}
-            {!taken && (
-              <>
-                <p className="max-w-72 text-white/85">{t`See and hear yourself before others do.`}</p>
-                <Button look="accent" busy={asking} onClick={() => void start(chosen)}>
-                  {t`Check camera and microphone`}
-                </Button>
-              </>
-            )}
+          <div className="flex size-full items-center justify-center text-white/70">
+            <CameraOff aria-hidden className="size-8" />
           </div>
         )}
       </div>
-      {taken && (
-        <div className={cx('space-y-4', compact ? 'pt-4' : 'p-4')}>
-          {failed && (
-            <Alert>
-              <p>{words(taken)}</p>
-              <Button className="mt-3" busy={asking} onClick={() => void start(chosen)}>
-                {t`Try again`}
-              </Button>
-            </Alert>
-          )}
-          {taken.microphone.track && <Level track={taken.microphone.track} />}
-          <div className="grid gap-3 sm:grid-cols-2">
-            <Choice
-              label={t`Camera`}
-              value={chosen.camera}
-              options={devices.cameras}
-              onChoose={(id) => choose('camera', id)}
-            />
-            <Choice
-              label={t`Microphone`}
-              value={chosen.microphone}
-              options={devices.microphones}
-              onChoose={(id) => choose('microphone', id)}
-            />
-          </div>
-          <div className="flex flex-wrap gap-2">
-            <SoundTest />
-            <Button look="quiet" className="text-soft" onClick={stop}>
-              {t`Stop the check`}
+      <div className={cx('space-y-4', compact ? 'pt-4' : 'p-4')}>
+        {failed && (
+          <Alert>
+            <p>{words(taken)}</p>
+            <Button className="mt-3" busy={asking} onClick={() => void start(chosen)}>
+              {t`Try again`}
             </Button>
-          </div>
+          </Alert>
+        )}
+        {taken.microphone.track && <Level track={taken.microphone.track} />}
+        <div className="grid gap-3 sm:grid-cols-2">
+          <Choice
+            label={t`Camera`}
+            value={chosen.camera}
+            options={devices.cameras}
+            onChoose={(id) => choose('camera', id)}
+          />
+          <Choice
+            label={t`Microphone`}
+            value={chosen.microphone}
+            options={devices.microphones}
+            onChoose={(id) => choose('microphone', id)}
+          />
         </div>
-      )}
+        <div className="flex flex-wrap gap-2">
+          <SoundTest />
+          <Button look="quiet" className="text-soft" onClick={stop}>
+            {t`Stop the check`}
+          </Button>
+        </div>
+      </div>
     </section>
   )
 }

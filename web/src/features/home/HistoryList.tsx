@@ -82,13 +82,14 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
         {written > 0 && (
           <Button
             look="quiet"
-            className="px-2.5 text-soft"
+            className="px-2.5 text-soft tabular-nums"
+            aria-label={plural(written, { one: '# message', other: '# messages' })}
             aria-expanded={open}
             aria-controls={chatId}
             icon={<MessageSquareText aria-hidden className="size-4" />}
             onClick={() => setOpen(!open)}
           >
-            {plural(written, { one: '# message', other: '# messages' })}
+            {written}
           </Button>
         )}
         <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">

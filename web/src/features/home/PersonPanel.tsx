@@ -108,7 +108,7 @@ export function PersonPanel({ contact, contacts, calls, history, meId }: Props) 
         </Button>
         <Button
           look="quiet"
-          className="text-danger-text"
+          className="text-soft"
           icon={<UserMinus aria-hidden className="size-4" />}
           onClick={() => setAsking('remove')}
         >
@@ -116,7 +116,7 @@ export function PersonPanel({ contact, contacts, calls, history, meId }: Props) 
         </Button>
         <Button
           look="quiet"
-          className="text-danger-text"
+          className="text-soft"
           icon={<Ban aria-hidden className="size-4" />}
           onClick={() => setAsking('block')}
         >

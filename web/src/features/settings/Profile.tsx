@@ -46,8 +46,10 @@ export function Profile({ me }: { me: User }) {
             {t`Save name`}
           </Button>
         </div>
-        <Saved shown={naming.done} words={t`The name is saved.`} />
-        <p className="text-soft">{t`Others find you as @${username}.`}</p>
+        <div className="flex flex-wrap justify-between gap-x-4">
+          <p className="text-soft">{t`Others find you as @${username}.`}</p>
+          <Saved shown={naming.done} words={t`The name is saved.`} />
+        </div>
       </form>
       <div className="space-y-3">
         {status.problem && <Alert>{status.problem}</Alert>}

@@ -1,4 +1,5 @@
 import { useId } from 'react'
+import { cx } from '../../ui/cx'
 
 interface Props<T extends string> {
   title: string
@@ -17,7 +18,10 @@ export function Radios<T extends string>({ title, value, options, onChoose }: Pr
           <label
             key={option.value}
             lang={option.lang}
-            className="flex min-h-11 flex-1 basis-40 cursor-pointer items-start gap-3 rounded-control border border-line bg-raised px-3.5 py-3 transition-colors hover:bg-sunken has-checked:border-accent has-checked:bg-tint has-checked:text-on-tint has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent"
+            className={cx(
+              option.hint ? 'basis-40' : 'basis-30',
+              'flex min-h-11 flex-1 cursor-pointer items-start gap-3 rounded-control border border-line bg-raised px-3.5 py-3 transition-colors hover:bg-sunken has-checked:border-accent has-checked:bg-tint has-checked:text-on-tint has-focus-visible:outline-2 has-focus-visible:outline-offset-2 has-focus-visible:outline-accent',
+            )}
           >
             <input
               type="radio"
