@@ -616,6 +616,39 @@ for (const look of LOOKS) {
   })
 }
 
+// A phone on its side.
+const SIDEWAYS = { name: 'landscape', viewport: { width: 844, height: 390 }, theme: 'light' }
+await scene('sideways', SIDEWAYS, { contacts: [...REQUESTS, ...CONTACTS] }, async ({ page, send, shoot }) => {
+  await page.goto(BASE)
+  await button(page, 'Video call Bela Kovács').waitFor()
+  await shoot('home')
+  const ringing = call({ started_by: bela.id, members: [member(bela, 'joined'), member(me, 'ringing')] })
+  send({ type: 'call.ringing', call_id: 'c1', version: 1, call: ringing })
+  await button(page, 'Answer').waitFor()
+  await shoot('incoming')
+})
+
+// A second call while one is on.
+for (const look of LOOKS)
+  await scene('waiting', look, {}, async (stage) => {
+    const { page, world, send, shoot } = stage
+    await page.goto(BASE)
+    await connect(stage)
+    const members = [member(chidi, 'joined'), member(me, 'ringing')]
+    const second = call({ id: 'c2', started_by: chidi.id, members })
+    send({ type: 'call.ringing', call_id: 'c2', version: 1, call: second })
+    await page.getByText('Answering pauses your call with Bela Kovács.').waitFor()
+    await shoot('waiting')
+    world.answered = active({
+      id: 'c2',
+      started_by: chidi.id,
+      members: [member(me, 'joined'), member(chidi, 'joined')],
+    })
+    await button(page, 'Answer').click()
+    await button(page, 'Switch').waitFor()
+    await shoot('held')
+  })
+
 // Behaviour that only a real browser shows.
 await scene('rejoin', LOOKS[0], {}, async (stage) => {
   const { page, send } = stage

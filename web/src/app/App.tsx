@@ -1,6 +1,6 @@
 import { t } from '@lingui/core/macro'
 import { useLingui } from '@lingui/react'
-import { lazy, Suspense, useEffect, useRef } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
 import { SignIn, SignUp } from '../features/auth/AuthPage'
 import { HomePage } from '../features/home/HomePage'
@@ -101,12 +101,19 @@ function useFollowCall(): void {
   }, [active, id, pathname, ready, navigate])
 }
 
+const SLOW_MS = 4_000
+
 function Splash({ words }: { words?: string }) {
+  const [slow, setSlow] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), SLOW_MS)
+    return () => clearTimeout(timer)
+  }, [])
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center gap-5 p-6">
       <Logo className="size-14 animate-breathe" />
       <p role="status" className="min-h-5 text-soft">
-        {words}
+        {words ?? (slow && t`The connection is slow. Still trying…`)}
       </p>
     </main>
   )

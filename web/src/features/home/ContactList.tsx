@@ -274,6 +274,8 @@ function Row({ contact, call, meId, selection }: RowProps) {
   const fullName = user.display_name
   const line = call ? historyLine(call, meId) : null
   const selected = selection.ids.has(user.id)
+  // Older than the part of the history that is loaded.
+  const lastWhen = contact.last_call_at ? whenWords(contact.last_call_at) : null
   return (
     <li data-row className="group relative">
       <NavLink
@@ -309,6 +311,11 @@ function Row({ contact, call, meId, selection }: RowProps) {
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
                 {line.text} · {whenWords(call.created_at)}
+              </>
+            ) : lastWhen ? (
+              <>
+                <span className="sr-only">{presenceWord(presence)}. </span>
+                {t`Last call ${lastWhen}`}
               </>
             ) : (
               presenceWord(presence)
