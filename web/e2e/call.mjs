@@ -434,7 +434,7 @@ for (const look of LOOKS) {
   })
   await scene('speaker', look, with_(4), async ({ page, send, shoot, stir, changeMember }) => {
     await page.keyboard.press('w')
-    send({ type: 'speaker', call_id: 'c1', members: [people[2].id] })
+    send({ type: 'speaker', call_id: 'c1', member: people[2].id })
     changeMember(people[3].id, { hand: true })
     changeMember(people[4].id, { muted: { audio: true, video: true } })
     await stir()
@@ -564,7 +564,7 @@ for (const look of LOOKS) {
     with_(2),
     async ({ page, shoot, stir }) => {
       await stir()
-      await page.getByRole('button', { name: 'Gespräch verlassen' }).waitFor()
+      await page.getByRole('button', { name: 'Anruf verlassen' }).waitFor()
       await page.getByRole('button', { name: 'Chat', exact: true }).click()
       await shoot()
     },

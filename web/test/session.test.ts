@@ -457,9 +457,14 @@ describe('several people', () => {
     peer().loud = new Map([['4', 0.3]])
     await vi.advanceTimersByTimeAsync(250)
     expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [cleo.id], main: cleo.id })
-    session.speakersAre([bela.id])
+    session.speakerIs(bela.id)
+    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [cleo.id, bela.id], main: bela.id })
+    peer().loud = new Map()
+    session.speakerIs(ana.id)
     await vi.advanceTimersByTimeAsync(2_000)
-    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [bela.id], main: bela.id })
+    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [ana.id], main: bela.id })
+    session.speakerIs(null)
+    expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [], main: bela.id })
   })
 
   it('may be removed by who started the call', async () => {

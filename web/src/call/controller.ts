@@ -38,6 +38,8 @@ export interface Notice {
   tone: 'plain' | 'error'
   /** Whom to call again. */
   again: { user: User; video: boolean } | null
+  /** The call in which a message can be left. */
+  unanswered: string | null
 }
 
 /** An emoji that floats over a tile for a moment. */
@@ -353,6 +355,23 @@ export class Controller {
     }
   }
 
+  /** A word to the caller instead of an answer. */
+  async replyAndReject(call: Call, text: string): Promise<void> {
+    try {
+      await this.deps.api.sendMessage(call.id, this.deps.newId(), text)
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      this.say(t`The reply could not be sent. The call was declined.`, 'error')
+    }
+    await this.decline(call)
+  }
+
+  /** To somebody who did not answer; they find it beside the missed call. */
+  async leaveMessage(callId: string, text: string): Promise<void> {
+    await this.deps.api.sendMessage(callId, this.deps.newId(), text)
+    this.say(t`Your message is left.`)
+  }
+
   /** After a reload, or from another tab. */
   returnTo(call: Call): void {
     this.open({ origin: 'return', call })
@@ -570,8 +589,13 @@ export class Controller {
     this.store.setState({ notice: null })
   }
 
-  say(text: string, tone: Notice['tone'] = 'plain', again: Notice['again'] = null): void {
-    this.store.setState({ notice: { key: ++this.noticeKey, text, tone, again } })
+  say(
+    text: string,
+    tone: Notice['tone'] = 'plain',
+    again: Notice['again'] = null,
+    unanswered: string | null = null,
+  ): void {
+    this.store.setState({ notice: { key: ++this.noticeKey, text, tone, again, unanswered } })
   }
 
   /** Shows what a request of ours will make of us, until the server's own word comes. */
@@ -723,7 +747,9 @@ export class Controller {
       return
     }
     const name = listNames(others.map((user) => nameOf(user, this.world.contacts[user.id])))
-    this.say(endSentence(ending, call, me.id, name), ending === 'lost' ? 'error' : 'plain', again)
+    const unanswered = ending === 'over' && call?.end_reason === 'timeout' && call.started_by === me.id
+    const tone = ending === 'lost' ? 'error' : 'plain'
+    this.say(endSentence(ending, call, me.id, name), tone, again, unanswered ? call.id : null)
   }
 
   private freshIceServers(): Promise<RTCIceServer[]> {

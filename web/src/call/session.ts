@@ -183,7 +183,9 @@ export class CallSession {
   private readonly levelTimer: ReturnType<typeof setInterval>
   private readonly speakers = new SpeakerWatch()
   private speaking: Speaking = { ids: [], main: null }
+  /** As the server says, once it says anything. */
   private serverSpeaks = false
+  private loudest: string | null = null
   private lastSample: Sample | null = null
   private readonly bars = new Map<string, SteadyBars>()
 
@@ -254,10 +256,11 @@ export class CallSession {
     this.publish()
   }
 
-  /** The server says who speaks; from then on nothing is guessed here. */
-  speakersAre(ids: string[]): void {
+  /** The server hears everybody, also those without a seat here: it says who is to be looked at. */
+  speakerIs(id: string | null): void {
+    this.loudest = id
     this.serverSpeaks = true
-    this.setSpeaking({ ids, main: ids[0] ?? this.speaking.main })
+    this.watchLevels()
   }
 
   /** Whoever started the call has removed this person. */
@@ -794,14 +797,20 @@ export class CallSession {
   // ---- what is seen and heard
 
   private watchLevels(): void {
-    if (this.serverSpeaks || !this.peer || this.media !== 'connected' || !this.seats) return
+    if (this.over || !this.peer || this.media !== 'connected') return
     const byMid = this.peer.levels()
     const levels = new Map<string, number>()
-    for (const { mid, member, kind } of this.seats) {
+    for (const { mid, member, kind } of this.seats ?? []) {
       const level = byMid.get(mid)
       if (member !== null && kind === 'microphone' && level !== undefined) levels.set(member, level)
     }
-    this.setSpeaking(this.speakers.heard(levels, Date.now()))
+    const heard = this.speakers.heard(levels, Date.now())
+    if (!this.serverSpeaks) return this.setSpeaking(heard)
+    const { loudest } = this
+    const ids = loudest === null || heard.ids.includes(loudest) ? heard.ids : [...heard.ids, loudest]
+    // Nobody looks at oneself; and when all are silent the last one stays.
+    const main = loudest === null || loudest === this.meId ? this.speaking.main : loudest
+    this.setSpeaking({ ids, main })
   }
 
   private setSpeaking(speaking: Speaking): void {

@@ -233,7 +233,7 @@ function DeviceButton({ name, children }: { name: string; children: ReactNode })
 }
 
 export const MENU =
-  'z-30 max-h-[min(32rem,calc(100dvh-7rem))] w-72 animate-fade overflow-y-auto rounded-tile border border-line bg-raised p-2 text-text shadow-float'
+  'z-30 max-h-[calc(100dvh-6rem)] w-72 animate-fade overflow-y-auto rounded-tile border border-line bg-raised p-2 text-text shadow-float'
 
 /** What is shown; the words are what a screen reader says. */
 export const EMOJIS = (): readonly (readonly [emoji: string, word: string])[] => [

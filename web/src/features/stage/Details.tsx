@@ -49,7 +49,13 @@ export function Details({ me, session }: { me: User; session: SessionView }) {
       <List>
         <Row name={t`Round trip`}>{flow.rtt === null ? '–' : t`${trip} ms`}</Row>
         <Row name={t`Room to send`}>{rate(flow.available)}</Row>
-        {quality?.mediad !== undefined && <Row name={t`Media process`}>{quality.mediad}</Row>}
+        {quality && (
+          <>
+            <Row name={t`Lost on the way here`}>{percent(quality.loss_in)}</Row>
+            <Row name={t`Lost on the way from here`}>{percent(quality.loss_out)}</Row>
+            <Row name={t`Media process`}>{quality.mediad}</Row>
+          </>
+        )}
       </List>
       <Person name={t`${name} (you, sent)`} flow={flow.own} />
       {session.tiles.map(({ member: { user } }) => {

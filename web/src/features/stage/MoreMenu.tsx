@@ -71,7 +71,7 @@ export function MoreMenu({ session, wide, DeviceMenu, children }: Props) {
           >
             {selfHidden ? t`Show myself` : t`Hide myself`}
           </Item>
-          {document.fullscreenEnabled && (
+          {wide && document.fullscreenEnabled && (
             <Item icon={document.fullscreenElement ? Maximize : Fullscreen} onSelect={toggleFullScreen}>
               {document.fullscreenElement ? t`Leave full screen` : t`Full screen`}
             </Item>
@@ -84,9 +84,11 @@ export function MoreMenu({ session, wide, DeviceMenu, children }: Props) {
           <Item icon={Activity} onSelect={() => togglePanel('details')} keys="T">
             {t`Connection details`}
           </Item>
-          <Item icon={Keyboard} onSelect={() => useStage.setState({ help: true })} keys="?">
-            {t`Keyboard shortcuts`}
-          </Item>
+          {wide && (
+            <Item icon={Keyboard} onSelect={() => useStage.setState({ help: true })} keys="?">
+              {t`Keyboard shortcuts`}
+            </Item>
+          )}
           {!wide && (
             <>
               <Line />
