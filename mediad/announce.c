@@ -2,6 +2,7 @@
 
 #include "mediad/codec.h"
 #include "mediad/seating.h"
+#include "mediad/speaker.h"
 
 #include <stdlib.h>
 
@@ -167,6 +168,7 @@ static void on_call_here(struct media *media, unsigned k, const struct id *id)
 		due_call(call, bit, 0);
 	call->here |= bit;
 	due_tracks(call, bit);
+	speaker_on_here(call);
 }
 
 static void drop_interest(struct call *call, uint64_t bit, unsigned k)
@@ -317,7 +319,7 @@ static void flush_hello(struct media *media)
 static void flush_remote(struct track *track)
 {
 	struct media *media = track->media;
-	bool wanted = track->seats;
+	bool wanted = track_is_watched(track);
 
 	if (wanted == track->subscribed)
 		return;

@@ -4,6 +4,7 @@
 #include "mediad/announce.h"
 #include "mediad/report.h"
 #include "mediad/seating.h"
+#include "mediad/speaker.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,7 @@ void call_free_if_done(struct call *call)
 {
 	if (call->peers || call->gone_due || call->members)
 		return;
+	speaker_forget_call(call);
 	*call_link(call->media, &call->id) = call->next;
 	free(call);
 }
@@ -110,6 +112,7 @@ static void member_free_if_done(struct member *member)
 		}
 	}
 	member_unlink(member);
+	speaker_forget(call, member);
 	free(member);
 }
 
@@ -314,7 +317,7 @@ void peer_due(struct media_peer *peer, int64_t at_us)
 
 int64_t media_run(struct media *media, int64_t now_us)
 {
-	int64_t due = relay_run(media, now_us);
+	int64_t due = MIN(relay_run(media, now_us), speaker_run(media, now_us));
 
 	for (uint32_t i = 0; i < media->peers_len; i++) {
 		if (media->due_us[i] <= now_us)

@@ -33,6 +33,8 @@ struct member {
 	int64_t joined_us;
 	int64_t spoke_us; /* when he was last heard speaking; 0 = never */
 	bool paused, muted_audio, muted_video;
+	bool speaking;
+	uint8_t loudness;
 	struct member *next;  /* in order of joining */
 	struct track *tracks; /* newest first */
 	unsigned peers, tracks_len;
@@ -48,6 +50,13 @@ struct place {
 struct peer_source {
 	uint32_t ssrc;
 	uint8_t used, mline, layer, is_rtx;
+};
+
+/* Since the last MSG_QUALITY; in: to the client. */
+struct peer_quality {
+	int64_t since_us; /* 0: not begun */
+	uint64_t bytes_in, bytes_out;
+	uint64_t in, in_lost_256, out, out_lost; /* packets */
 };
 
 struct media_peer {
@@ -70,8 +79,13 @@ struct media_peer {
 	struct twcc *twcc;	     /* NULL: no m-line receives with it */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
+	bool rtt_known;
 	int64_t rtt_us;
+	struct peer_quality quality;
 	int64_t report_due_us;
+	/* MSG_VIEW */
+	unsigned view_len;
+	struct msg_view_item view[MSG_VIEW_MAX];
 	/* MSG_SEATS */
 	bool seats_due;
 	uint32_t seats_version;
@@ -87,6 +101,14 @@ struct call {
 	uint64_t here_due; /* mediads to be told that we have */
 	uint64_t gone_due; /* mediads to be told that we have no longer */
 	bool crowded;	   /* somebody here has fewer places than there are people */
+	struct {
+		struct call *next; /* in media->talking */
+		bool listed;
+		bool due; /* listeners are to be told */
+		bool heard;
+		const struct member *speaker, *rival;
+		unsigned rival_ticks;
+	} talk; /* speaker.c */
 };
 
 struct media {
@@ -100,6 +122,8 @@ struct media {
 	struct track *remotes;			  /* list of all remote tracks */
 	struct relay *relay;
 	int64_t ntp_offset_us; /* NTP time (us since 1900) = CLOCK_MONOTONIC + offset */
+	struct call *talking;  /* calls in which somebody is heard (speaker.c) */
+	int64_t talking_due_us;
 	struct loop_timer timer;
 	int64_t timer_at_us;
 	bool stopping;

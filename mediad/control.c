@@ -373,6 +373,7 @@ static void on_message(struct control *control, struct control_worker *w, const 
 		w->listing = (struct listing){ .open = true, .corr = msg->corr };
 		break;
 	case MSG_VIEW:
+		media_on_view(control->md->media, payload);
 		break;
 	default:
 		stat_add(&control->md->counters->link_nonsense, 1);

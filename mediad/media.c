@@ -6,6 +6,8 @@
 #include "mediad/report.h"
 #include "mediad/source.h"
 #include "mediad/seating.h"
+#include "mediad/speaker.h"
+#include "mediad/view.h"
 
 #include <stdlib.h>
 
@@ -21,6 +23,7 @@ int media_start(struct mediad *md, struct media **ret_media)
 	media->md = md;
 	media->ntp_offset_us = clock_realtime_us() - clock_now_us() + NTP_EPOCH_US;
 	media->timer_at_us = MEDIA_NEVER_DUE;
+	media->talking_due_us = MEDIA_NEVER_DUE;
 	media->peer = calloc(md->table.max_transports, sizeof(media->peer[0]));
 	media->due_us = calloc(md->table.max_transports, sizeof(media->due_us[0]));
 	media->local = calloc(md->table.max_tracks, sizeof(struct track *));
@@ -219,6 +222,7 @@ void media_on_connected(struct transport *t)
 	peer->connected = true;
 	peer->suspended = false;
 	peer_wants_pictures(peer, now_us);
+	speaker_on_listener(peer->call);
 }
 
 void media_on_suspended(struct transport *t, bool suspended)
@@ -283,6 +287,11 @@ void media_on_member_state(struct media *media, const struct msg_member_state *s
 	}
 }
 
+void media_on_view(struct media *media, const struct msg_view *view)
+{
+	view_set(media, view, loop_now_us(media->md->loop));
+}
+
 /* ---- packets ---- */
 
 static void note_transport_wide(struct media_peer *peer, const struct rtp *rtp, int64_t now_us)
@@ -319,6 +328,7 @@ bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us
 		stat_add(&md->counters->rtp_bad, 1);
 		return false;
 	}
+	peer->quality.bytes_out += len;
 	note_transport_wide(peer, &rtp, now_us);
 	const struct peer_source *source = source_find(peer, rtp.ssrc);
 	if (UNLIKELY(!source))

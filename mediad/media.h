@@ -37,6 +37,7 @@ void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t
 /* Frees tracks and seats, tells the other members and mediads. */
 void media_on_closed(struct transport *t);
 void media_on_member_state(struct media *media, const struct msg_member_state *state);
+void media_on_view(struct media *media, const struct msg_view *view);
 /* A checked message from mediad k. */
 void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload);
 /* Mediad k has a new incarnation: its tracks are gone, it must be told of our calls. */

@@ -1,6 +1,7 @@
 #include "mediad/relay.h"
 
 #include "mediad/announce.h"
+#include "mediad/speaker.h"
 
 #include <stdlib.h>
 
@@ -180,6 +181,9 @@ void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, c
 		break;
 	case MSG_TRACK_LOSS:
 		on_loss(media, k, payload);
+		break;
+	case MSG_TRACK_LEVELS:
+		speaker_on_levels(media, k, payload, loop_now_us(media->md->loop));
 		break;
 	default:
 		stat_add(&media->md->counters->link_nonsense, 1);

@@ -1,5 +1,6 @@
 #include "mediad/report.h"
 
+#include "mediad/quality.h"
 #include "mediad/source.h"
 
 #define REPORT_INTERVAL_US USEC_PER_SEC
@@ -237,6 +238,7 @@ static void run_reports(struct media_peer *peer, struct rtcp_out *out, int64_t n
 	(void)rtcp_add_cname(out, peer_own_ssrc(peer), peer->t->rec->cname);
 	stat_add(&peer->media->md->counters->reports_sent, 1);
 	add_remb(peer, out, blocks, n);
+	quality_run(peer, now_us);
 }
 
 /* Screens that fell silent give their places up; seats follow the layers that are sent. */

@@ -3,7 +3,9 @@
 #include "mediad/call.h"
 #include "mediad/egress.h"
 #include "mediad/announce.h"
+#include "mediad/quality.h"
 #include "mediad/report.h"
+#include "mediad/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +153,7 @@ static bool seat_is_paused(const struct seat *seat)
 
 static void seat_want_keyframe(struct seat *seat, int64_t now_us)
 {
-	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat))
+	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat) && !seat->hidden)
 		track_want_keyframe(seat->source, seat->layer_wanted, now_us);
 }
 
@@ -175,6 +177,7 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 		return;
 	}
 	seat->source = track;
+	seat->hidden = view_hides(seat->peer, track);
 	seat->next = track->seats;
 	seat->link = &track->seats;
 	if (seat->next)
@@ -197,6 +200,20 @@ void seat_on_pause(struct seat *seat, int64_t now_us)
 		seat_move(seat, SEAT_WAITING);
 		seat_want_keyframe(seat, now_us);
 	}
+}
+
+void seat_on_view(struct seat *seat, int64_t now_us)
+{
+	bool hidden = seat->source && view_hides(seat->peer, seat->source);
+
+	if (!seat->source || hidden == seat->hidden)
+		return;
+	seat->hidden = hidden;
+	seat->mapped = false;
+	if (!seat_is_paused(seat))
+		seat_move(seat, SEAT_WAITING);
+	announce_seats_changed(seat->source);
+	seat_want_keyframe(seat, now_us);
 }
 
 void seat_restart(struct seat *seat, int64_t now_us)
@@ -378,6 +395,7 @@ static int send_packet(struct seat *seat, const struct seat_write *write, int64_
 		return err;
 	stat_add(&md->counters->packets_forwarded, 1);
 	stat_add(&md->counters->bytes_forwarded, len);
+	seat->peer->quality.bytes_in += len;
 	return 0;
 }
 
@@ -429,7 +447,7 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 	struct session_seat *rec = seat->rec;
 	uint64_t index;
 
-	if (!peer_can_send(seat->peer) || seat_is_paused(seat) || track_is_silenced(packet->track) ||
+	if (!peer_can_send(seat->peer) || seat->hidden || seat_is_paused(seat) || track_is_silenced(packet->track) ||
 	    !seat_match_codec(seat) || head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
 	    !seat_index(seat, packet, &index))
 		return;
@@ -531,7 +549,7 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us)
 {
-	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat))
+	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat) && !seat->hidden)
 		track_want_keyframe(seat->source, seat->mapped ? seat->rec->layer : seat->layer_wanted, now_us);
 }
 
@@ -540,12 +558,17 @@ void seat_on_block(struct seat *seat, const struct rtcp_block *block, int64_t no
 	uint32_t ntp_now = (uint32_t)(media_ntp(seat->peer->media, now_us) >> 16);
 	uint32_t rtt = ntp_now - block->lsr - block->dlsr;
 
+	/* The first report says since when nobody knows. */
+	if (seat->highest_reported && block->highest - seat->highest_reported < 1u << 16)
+		quality_on_block(seat->peer, block->fraction_lost, block->highest - seat->highest_reported);
+	seat->highest_reported = block->highest;
 	seat->fraction_lost = block->fraction_lost;
 	seat->loss_us = now_us;
 	if (block->lsr == 0 || rtt > 10 << 16) /* none yet, or nonsense */
 		return;
 	int64_t sample = MAX((int64_t)rtt * USEC_PER_SEC >> 16, USEC_PER_MSEC);
-	seat->peer->rtt_us += (sample - seat->peer->rtt_us) / 4;
+	seat->peer->rtt_us += (sample - seat->peer->rtt_us) / (seat->peer->rtt_known ? 4 : 1);
+	seat->peer->rtt_known = true;
 }
 
 bool seat_sender_report(const struct seat *seat, int64_t now_us, struct rtcp_sender *ret_sender)

@@ -30,11 +30,13 @@ struct seat {
 	const struct session_codec *codec;
 	unsigned codec_version;
 	bool codec_known, mismatch_logged;
+	bool hidden;	 /* the client does not show it */
 	bool report_due; /* a sender report goes out with this turn */
 	/* What the receiver reports. */
 	uint8_t fraction_lost;
-	int64_t loss_us;     /* when; 0 = never */
-	int16_t fir_command; /* the last one obeyed; -1 = none */
+	uint32_t highest_reported; /* 0 = nothing yet */
+	int64_t loss_us;	   /* when; 0 = never */
+	int16_t fir_command;	   /* the last one obeyed; -1 = none */
 	/* Retransmissions allowed: one more with each packet, so they never cost more than the stream itself. */
 	uint32_t resend_budget;
 	uint32_t resent_ms[SESSION_HISTORY]; /* when each was retransmitted last; 0 = never */
@@ -48,6 +50,8 @@ void seat_on_offer(struct seat *seat);
 void seat_set_source(struct seat *seat, struct track *track, int64_t now_us);
 /* The source's member paused or went on; or our own did. */
 void seat_on_pause(struct seat *seat, int64_t now_us);
+/* What the client shows has changed. */
+void seat_on_view(struct seat *seat, int64_t now_us);
 /* Nothing of the source was forwarded for a while: begin again at a key frame. */
 void seat_restart(struct seat *seat, int64_t now_us);
 enum seat_state seat_state(const struct seat *seat);

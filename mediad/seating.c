@@ -1,5 +1,7 @@
 #include "mediad/seating.h"
 
+#include "mediad/view.h"
+
 #define PLACE_NONE SESSION_MLINES_MAX
 
 static enum member_part kind_part(unsigned kind)
@@ -63,14 +65,17 @@ static struct place *free_place(struct media_peer *peer, bool with_video)
 	return NULL;
 }
 
-/* The person sitting here (not a screen) of whom we have not heard for longest; of those never heard the last. */
-static struct place *quietest_place(struct media_peer *peer, bool with_video)
+/* The person sitting here (not a screen) of whom we have not heard for longest; of those never heard the last.
+ * spare: nobody whom the client says it shows. */
+static struct place *quietest_place(struct media_peer *peer, bool with_video, bool spare)
 {
 	struct place *quietest = NULL;
 
 	for (unsigned i = 0; i < peer->places_len; i++) {
 		struct place *place = &peer->place[i];
 		if (!place->member || place->part != MEMBER_MAIN || (with_video && place->video == PLACE_NONE))
+			continue;
+		if (spare && view_shows(peer, place->member))
 			continue;
 		if (!quietest || place->member->spoke_us <= quietest->member->spoke_us)
 			quietest = place;
@@ -113,25 +118,34 @@ static void seat_screen(struct media_peer *peer, const struct member *member)
 	}
 	struct place *other = place_of(peer, member, MEMBER_MAIN);
 	if (!other || other->video == PLACE_NONE)
-		other = quietest_place(peer, true);
+		other = quietest_place(peer, true, false);
 	if (other && place)
 		place->member = NULL;
 	if (other)
 		place_give(other, member, MEMBER_SCREEN);
 }
 
-/* All places are taken: who speaks gets that of somebody who does not. */
-static void seat_speaker(struct media_peer *peer, const struct member *member, int64_t now_us)
+static bool is_quiet(const struct member *member, int64_t now_us)
 {
-	struct place *place;
+	return !member->spoke_us || now_us - member->spoke_us > SEATING_KEEP_US;
+}
 
-	if (!member->spoke_us || now_us - member->spoke_us > SEATING_NEWS_US)
+/* All places are taken: who speaks gets that of somebody who does not, rather of one who is not shown; and who is
+ * shown that of one who neither speaks nor is shown. */
+static void seat_late(struct media_peer *peer, const struct member *member, int64_t now_us)
+{
+	bool speaks = member->spoke_us && now_us - member->spoke_us <= SEATING_NEWS_US;
+	bool video = member_track(member, MEMBER_MAIN, MEDIA_VIDEO);
+
+	if (!speaks && !view_shows(peer, member))
 		return;
-	place = quietest_place(peer, member_track(member, MEMBER_MAIN, MEDIA_VIDEO));
-	if (!place)
-		place = quietest_place(peer, false);
-	if (place && (!place->member->spoke_us || now_us - place->member->spoke_us > SEATING_KEEP_US))
+	for (unsigned round = 0; round < (speaks ? 4 : 2); round++) {
+		struct place *place = quietest_place(peer, video && round % 2 == 0, round < 2);
+		if (!place || !(speaks ? is_quiet(place->member, now_us) : !place->member->speaking))
+			continue;
 		place_give(place, member, MEMBER_MAIN);
+		return;
+	}
 }
 
 /* What has gone leaves; a screen that ended gives its place back to its member's camera. */
@@ -184,7 +198,7 @@ static bool seat_members(struct media_peer *peer, int64_t now_us)
 	}
 	for (const struct member *m = peer->call->members; m && !all; m = m->next) {
 		if (m != peer->member && part_is_there(m, MEMBER_MAIN) && !is_seated(peer, m))
-			seat_speaker(peer, m, now_us);
+			seat_late(peer, m, now_us);
 	}
 	return all;
 }

@@ -3,7 +3,9 @@
 #include "mediad/call.h"
 #include "mediad/codec.h"
 #include "mediad/announce.h"
+#include "mediad/quality.h"
 #include "mediad/seating.h"
+#include "mediad/speaker.h"
 
 #include <stdlib.h>
 
@@ -305,6 +307,8 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 	head_extensions(m, rtp, &head);
 	if (track->media_kind == MEDIA_VIDEO)
 		head_codec(m, rtp, data, &head);
+	else
+		speaker_on_packet(track, &head, now_us);
 	if (!from_rtx)
 		layer_statistics(l, rtp, track->codec.clock_rate, index, now_us);
 	/* Without RTX a repeated packet looks like one that was overtaken. */
@@ -419,10 +423,20 @@ bool track_is_silenced(const struct track *track)
 	return track->muted && track->kind == TRACK_MICROPHONE;
 }
 
+bool track_is_watched(const struct track *track)
+{
+	for (const struct seat *seat = track->seats; seat; seat = seat->next) {
+		if (LIKELY(!seat->hidden))
+			return true;
+	}
+	return false;
+}
+
 bool track_has_audience(const struct track *track)
 {
 	return !track->member->paused && !track_is_silenced(track) &&
-	       (track->seats || (track->rec && atomic_load_explicit(&track->rec->interested, memory_order_relaxed)));
+	       (track_is_watched(track) ||
+		(track->rec && atomic_load_explicit(&track->rec->interested, memory_order_relaxed)));
 }
 
 void track_set_present(struct track *track, bool present)
@@ -547,6 +561,7 @@ bool track_report(struct track *track, unsigned layer, int64_t now_us, struct rt
 
 	l->expected_prior = expected;
 	l->received_prior = l->received;
+	quality_on_received(track->peer, expected_now, (uint32_t)MAX(lost_now, 0));
 	if (expected_now > 0 && lost_now > 0)
 		fraction = (uint8_t)MIN((uint64_t)lost_now * 256 / expected_now, UINT8_MAX);
 	*ret_block = (struct rtcp_block){

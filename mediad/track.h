@@ -8,6 +8,7 @@
 #define PARLEY_MEDIAD_TRACK_H
 
 #include "mediad/keyframe.h"
+#include "mediad/loudness.h"
 #include "mediad/nack.h"
 #include "mediad/rtp_clock.h"
 #include "mediad/rtcp.h"
@@ -56,6 +57,8 @@ struct track {
 	struct track *member_next;
 	uint8_t mline, kind, media_kind, layers_len;
 	bool muted;
+	struct loudness loudness;   /* local microphones */
+	uint8_t level;		    /* local: loudness as told to other mediads; remote: as told to us */
 	bool present;		    /* a screen: is being sent; others: always */
 	struct session_codec codec; /* of the present packets */
 	unsigned codec_version;	    /* rises when codec changes */
@@ -106,6 +109,8 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 /* To every seat here. */
 void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
 		   uint64_t generation, int64_t now_us);
+/* Somebody here shows it. */
+bool track_is_watched(const struct track *track);
 /* Somebody here or on another mediad needs its packets. */
 bool track_has_audience(const struct track *track);
 /* A muted microphone is not forwarded, whatever its client sends; a camera that is off is its client's affair. */

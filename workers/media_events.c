@@ -136,6 +136,62 @@ void media_events_on_seats(struct media_events *events, unsigned mediad, const s
 	}
 }
 
+void media_events_on_speaker(struct media_events *events, const struct msg_speaker *m)
+{
+	struct buf json = { 0 };
+	struct json_out o;
+
+	json_out_init(&o, &json);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "type", "speaker");
+	json_out_id(&o, "call_id", &m->call);
+	if (id_is_none(&m->speaker)) {
+		json_out_null(&o, "member");
+	} else {
+		json_out_id(&o, "member", &m->speaker);
+		json_out_int(&o, "level", -(int64_t)m->level);
+	}
+	json_out_object_end(&o);
+	if (!json.failed && m->count > 0)
+		events_send(events->worker->events, m->listener, m->count, (const char *)json.data, json.len);
+	buf_fini(&json);
+}
+
+/* Three digits behind the point are enough for a share. */
+static void write_share(struct json_out *o, const char *key, uint32_t of_65536)
+{
+	char text[16];
+	int n = snprintf(text, sizeof(text), "%.3f", of_65536 / 65536.0);
+
+	json_out_raw(o, key, text, (size_t)n);
+}
+
+void media_events_on_quality(struct media_events *events, unsigned mediad, const struct msg_quality *m)
+{
+	struct buf json = { 0 };
+	struct json_out o;
+
+	json_out_init(&o, &json);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "type", "quality");
+	json_out_id(&o, "call_id", &m->call);
+	json_out_object(&o, "quality");
+	json_out_int(&o, "mediad", mediad);
+	write_share(&o, "loss", MAX(m->loss_in, m->loss_out));
+	write_share(&o, "loss_in", m->loss_in);
+	write_share(&o, "loss_out", m->loss_out);
+	if (m->rtt_us)
+		json_out_int(&o, "rtt_ms", (m->rtt_us + 500) / 1000);
+	else
+		json_out_null(&o, "rtt_ms");
+	json_out_int(&o, "bitrate_in", (int64_t)MIN(m->bps_in, (uint64_t)INT64_MAX));
+	json_out_int(&o, "bitrate_out", (int64_t)MIN(m->bps_out, (uint64_t)INT64_MAX));
+	json_out_object_end(&o);
+	json_out_object_end(&o);
+	send_to_member(events, &m->member, &json);
+	buf_fini(&json);
+}
+
 void media_events_on_lost(struct media_events *events, const struct msg_transport_state *m)
 {
 	struct buf json = { 0 };

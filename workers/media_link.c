@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define PENDING_RETRY_US (20 * USEC_PER_MSEC)
-#define PENDING_BYTES	 64
+#define PENDING_BYTES	 sizeof(struct msg_view)
 #define LIST_ITEMS_MAX	 (1u << 17)
 
 enum question_kind { QUESTION_NONE, QUESTION_OFFER, QUESTION_LEAVE, QUESTION_LIST };
@@ -376,6 +376,12 @@ void media_link_on_msg(struct media_link *media, unsigned mediad, const struct l
 	case MSG_SEATS:
 		media_events_on_seats(media->events, mediad, payload);
 		break;
+	case MSG_SPEAKER:
+		media_events_on_speaker(media->events, payload);
+		break;
+	case MSG_QUALITY:
+		media_events_on_quality(media->events, mediad, payload);
+		break;
 	case MSG_MEDIA_LOST:
 		media_events_on_lost(media->events, payload);
 		break;
@@ -480,6 +486,18 @@ void media_link_close_call(struct media_link *media, const struct id *call)
 
 	for (unsigned k = 0; k < media->worker->mediads; k++)
 		order(media, k, MSG_CALL_CLOSE, &m, sizeof(m));
+}
+
+void media_link_view(struct media_link *media, const struct id *call, const struct id *member,
+		     const struct msg_view_item *items, size_t len)
+{
+	struct msg_view m = { .call = *call, .member = *member, .count = (uint32_t)MIN(len, MSG_VIEW_MAX) };
+
+	if (m.count > 0)
+		memcpy(m.item, items, m.count * sizeof(items[0]));
+	/* His transport is on one of them; which one, they know. */
+	for (unsigned k = 0; k < media->worker->mediads; k++)
+		order(media, k, MSG_VIEW, &m, sizeof(m));
 }
 
 void media_link_member_state(struct media_link *media, const struct id *call, const struct id *member, bool paused,

@@ -3,11 +3,12 @@
  * Questions: an offer, a close by handle and a list are answered through a callback, exactly once and never
  *            from inside the call: by the mediad, or with -ETIMEDOUT after MEDIA_LINK_TIMEOUT_US. An answer
  *            that comes too late closes the transport that it made.
- * Orders:    close_member, close_call and member_state go to every mediad and are not answered; what a full
+ * Orders:    close_member, close_call, member_state and view go to every mediad and are not answered; what a full
  *            ring does not take is kept (MEDIA_LINK_PENDING_MAX a mediad) and sent later, in order.
  *            What is lost for good (a mediad that dies with it) the reconciler frees.
  * Events:    MSG_TRANSPORT_STATE → statement media_state and its notify; MSG_SEATS → event `seats` to that
- *            member; MSG_MEDIA_LOST → event `media.lost` to that member.
+ *            member; MSG_MEDIA_LOST → event `media.lost` to that member; MSG_SPEAKER → event
+ *            `speaker` to those that the mediad lists; MSG_QUALITY → event `quality` to that member.
  * Callers:   the worker's only thread. Everything is copied.
  * Errors:    -EAGAIN (ring full: nothing was sent, 503), -ENOENT (MSG_ERR_GONE: that transport is not there,
  *            or is another member's), -ENOSPC (MSG_ERR_FULL), -EBADMSG (MSG_ERR_BAD), -ETIMEDOUT, -ENOMEM,
@@ -69,6 +70,12 @@ void media_link_close_others(struct media_link *media, const struct id *call, co
 void media_link_close_call(struct media_link *media, const struct id *call);
 void media_link_member_state(struct media_link *media, const struct id *call, const struct id *member, bool paused,
 			     bool muted_audio, bool muted_video);
+
+/* What that member's page shows (event `view`): replaces what it said before. height 0: hidden, not sent; what is
+ * not listed is the mediads' decision. At most MSG_VIEW_MAX items count. The caller sees to it that member is in
+ * the call; a stranger's view finds no transport and does nothing. */
+void media_link_view(struct media_link *media, const struct id *call, const struct id *member,
+		     const struct msg_view_item *items, size_t len);
 
 /* A transport's name for clients and the database: mediad and handle in hex. */
 #define MEDIA_ID_LEN 18

@@ -8,7 +8,11 @@ import { activeCall } from "../support/call.mjs";
 
 let server;
 before(async () => (server = await Server.start({ workers: 1, mediads: 2 })));
-after(() => server?.stop());
+after(async () => {
+  await server?.stop();
+  // werift leaves two UDP sockets open behind close(), which would keep this process alive for ever.
+  setTimeout(() => process.exit(), 1000).unref();
+});
 
 async function offerTo(person, call, pc) {
   await pc.setLocalDescription(await pc.createOffer());
@@ -78,6 +82,13 @@ test("libwebrtc and werift: both directions, echo included", { timeout: 60_000 }
     await eventually("libwebrtc decodes its own picture as werift sent it back", () => frames > 20, 20_000);
     console.log(`# werift received ${JSON.stringify(counted)} with ${gaps} gaps; libwebrtc decoded ${frames} frames of the echo`);
     assert.ok(gaps < 5, `${gaps} gaps in the sequence numbers on a clean path`);
+    // libwebrtc tells sound levels; both hear that Ana speaks, over two mediads.
+    for (const person of [ana, bela]) await person.event("speaker", (e) => e.call_id === call.id && e.member === ana.id, 10_000);
+    const { quality } = await ana.event("quality", (e) => e.quality.rtt_ms !== null && e.quality.bitrate_out > 0, 15_000);
+    console.log(`# ${JSON.stringify(quality)}`);
+    assert.ok(quality.bitrate_in > 10_000 && quality.bitrate_out > 10_000, JSON.stringify(quality));
+    assert.ok(quality.loss <= 0.02 && quality.rtt_ms < 100, JSON.stringify(quality));
+    await bela.event("quality", (e) => e.quality.mediad !== quality.mediad, 10_000);
     assert.equal(await server.metric("parley_mediad_rtcp_bad_total"), 0, "all of their RTCP is understood");
   } finally {
     clearInterval(camera);

@@ -262,6 +262,36 @@ void egress_flush(struct egress *egress)
 	(void)egress;
 }
 
+static void on_speaker(const struct mediad *md, const struct msg_speaker *m)
+{
+	struct link_msg msg = { .type = MSG_SPEAKER, .len = sizeof(*m) };
+	struct msg_speaker copy = *m;
+
+	assert_int_equal(msg_check(&msg, &copy), 0);
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		struct lab_device *d = &the_lab->device[i];
+		bool listens = false;
+		for (unsigned k = 0; k < m->count; k++)
+			listens |= d->open && id_equal(&d->rec->member, &m->listener[k]);
+		if (!listens || &the_lab->m[d->mediad].md != md)
+			continue;
+		d->speaker = m->speaker.b[0];
+		d->speaker_level = m->level;
+		d->speakers_told++;
+	}
+}
+
+static void on_quality(const struct mediad *md, const struct msg_quality *m)
+{
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		struct lab_device *d = &the_lab->device[i];
+		if (!d->open || d->t.handle != m->transport || &the_lab->m[d->mediad].md != md)
+			continue;
+		d->quality = *m;
+		d->qualities_told++;
+	}
+}
+
 int mediad_event(struct mediad *md, uint32_t worker, uint16_t type, const void *payload, size_t len)
 {
 	struct link_msg msg = { .type = type, .len = (uint16_t)len };
@@ -271,6 +301,10 @@ int mediad_event(struct mediad *md, uint32_t worker, uint16_t type, const void *
 	assert_int_equal(worker, 0);
 	if (the_lab->events_full)
 		return -EAGAIN;
+	if (type == MSG_SPEAKER)
+		on_speaker(md, payload);
+	if (type == MSG_QUALITY)
+		on_quality(md, payload);
 	if (type != MSG_SEATS)
 		return 0;
 	memcpy(&seats, payload, sizeof(seats));

@@ -96,6 +96,10 @@ struct lab_device {
 	bool deaf;		/* no NACKs from this device */
 	struct msg_seats seats; /* the last list (its first part) */
 	unsigned seats_told;
+	uint8_t speaker, speaker_level; /* the last that it was told; 0 = nobody */
+	unsigned speakers_told;
+	struct msg_quality quality; /* the last */
+	unsigned qualities_told;
 };
 
 struct lab_mediad {

@@ -133,6 +133,12 @@ void media_on_closed(struct transport *t)
 	t->media = NULL;
 }
 
+void media_on_view(struct media *media, const struct msg_view *view)
+{
+	(void)media;
+	(void)view;
+}
+
 void media_on_member_state(struct media *media, const struct msg_member_state *state)
 {
 	(void)media;

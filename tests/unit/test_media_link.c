@@ -35,6 +35,7 @@ static uint64_t next_corr;
 static char event_text[8192];
 static unsigned events;
 static struct id event_to;
+static size_t event_users;
 static char statement[32], param[5][4096];
 static db_callback *statement_callback;
 static void *statement_arg;
@@ -75,7 +76,7 @@ uint64_t peers_corr(struct peers *peers)
 void events_send(struct events *e, const struct id *user_ids, size_t users_len, const char *json, size_t len)
 {
 	(void)e;
-	assert_int_equal(users_len, 1);
+	event_users = users_len;
 	assert_true(len < sizeof(event_text));
 	event_to = user_ids[0];
 	memcpy(event_text, json, len);
@@ -509,6 +510,67 @@ static void test_seats_in_parts(void **state)
 	assert_int_equal(events, 2);
 }
 
+static void test_speaker(void **state)
+{
+	struct msg_speaker m = {
+		.call = call, .speaker = sign_in, .level = 30, .count = 2, .listener = { member, call }
+	};
+
+	(void)state;
+	say(0, MSG_SPEAKER, 0, &m, sizeof(m));
+	assert_int_equal(events, 1);
+	assert_int_equal(event_users, 2);
+	assert_true(id_equal(&event_to, &member));
+	assert_string_equal(event_text, "{\"type\":\"speaker\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+					"\"member\":\"07000000-0000-0000-0000-000000000000\",\"level\":-30}");
+	m.speaker = (struct id){ 0 };
+	say(0, MSG_SPEAKER, 0, &m, sizeof(m));
+	assert_string_equal(event_text, "{\"type\":\"speaker\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+					"\"member\":null}");
+	m.count = 0; /* nobody listens */
+	say(0, MSG_SPEAKER, 0, &m, sizeof(m));
+	assert_int_equal(events, 2);
+}
+
+static void test_quality(void **state)
+{
+	struct msg_quality m = { .transport = 8,
+				 .call = call,
+				 .member = member,
+				 .loss_in = 6554,
+				 .loss_out = 32768,
+				 .rtt_us = 12600,
+				 .bps_in = 1200000,
+				 .bps_out = 64000 };
+
+	(void)state;
+	say(1, MSG_QUALITY, 0, &m, sizeof(m));
+	assert_true(id_equal(&event_to, &member));
+	assert_string_equal(event_text, "{\"type\":\"quality\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+					"\"quality\":{\"mediad\":1,\"loss\":0.500,\"loss_in\":0.100,\"loss_out\":0.500,"
+					"\"rtt_ms\":13,\"bitrate_in\":1200000,\"bitrate_out\":64000}}");
+	m.rtt_us = 0;
+	say(1, MSG_QUALITY, 0, &m, sizeof(m));
+	assert_non_null(strstr(event_text, "\"rtt_ms\":null"));
+}
+
+static void test_view(void **state)
+{
+	struct msg_view_item items[MSG_VIEW_MAX + 2] = { { .member = member, .kind = TRACK_SCREEN, .height = 720 } };
+	const struct msg_view *m = (const struct msg_view *)sent[0].payload;
+
+	(void)state;
+	media_link_view(worker.media, &call, &member, items, 1);
+	assert_int_equal(sent_len, MEDIADS);
+	assert_int_equal(sent[MEDIADS - 1].type, MSG_VIEW);
+	assert_int_equal(m->count, 1);
+	assert_int_equal(m->item[0].height, 720);
+	media_link_view(worker.media, &call, &member, items, ARRAY_LEN(items));
+	assert_int_equal(((const struct msg_view *)sent[MEDIADS].payload)->count, MSG_VIEW_MAX);
+	media_link_view(worker.media, &call, &member, NULL, 0); /* the server decides again */
+	assert_int_equal(sent_len, 3 * MEDIADS);
+}
+
 /* --- names and the reconciler --------------------------------------------------------------------------- */
 
 static void test_media_ids(void **state)
@@ -582,6 +644,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_media_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_seats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_seats_in_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_speaker, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quality, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_view, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_media_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconciler, setup, teardown),
 	};

@@ -203,6 +203,61 @@ static void a_voice_without_a_picture(void **state)
 	lab_free(lab);
 }
 
+/* Three places, five people: who speaks is heard and seen, the others keep their places. */
+static void crowd(unsigned mediads)
+{
+	struct lab *lab = lab_new(mediads);
+	struct lab_device *d[6];
+
+	for (unsigned i = 0; i < 6; i++)
+		d[i] = join(lab, i, 3);
+	lab_run(lab, USEC_PER_SEC);
+	assert_int_equal(member_at(d[5], 1), 1);
+	assert_int_equal(member_at(d[5], 3), 2);
+	assert_int_equal(member_at(d[5], 5), 3);
+	d[1]->audio.level = LAB_LEVEL;
+	lab_run(lab, 2 * USEC_PER_SEC);
+	d[1]->audio.level = LAB_SILENCE;
+	/* The fifth has no place with the last: he speaks and has one within half a second. */
+	d[4]->audio.level = LAB_LEVEL;
+	lab_run(lab, 500 * USEC_PER_MSEC);
+	assert_int_equal(member_at(d[5], 1), 1);
+	assert_int_equal(member_at(d[5], 3), 2);
+	assert_int_equal(member_at(d[5], 5), 5); /* the third was never heard */
+	lab_run(lab, 500 * USEC_PER_MSEC);
+	check_places(d[5], 3);
+	check_streams(d[5]);
+	assert_int_equal(lab_stream(d[5], 4)->level & 0x7f, LAB_LEVEL);
+	/* Everybody speaks: nobody who speaks loses his place. */
+	for (unsigned i = 0; i < 5; i++)
+		d[i]->audio.level = LAB_LEVEL;
+	lab_run(lab, 2 * USEC_PER_SEC);
+	unsigned told = d[5]->seats_told;
+	lab_run(lab, 10 * USEC_PER_SEC);
+	assert_int_equal(d[5]->seats_told, told);
+	/* All but two fall silent: both are seated after a while, in the places of those heard longest ago. */
+	for (unsigned i = 0; i < 3; i++)
+		d[i]->audio.level = LAB_SILENCE;
+	lab_run(lab, 8 * USEC_PER_SEC);
+	unsigned four = 0, five = 0;
+	for (unsigned i = 1; i < 6; i += 2) {
+		four += member_at(d[5], i) == 4;
+		five += member_at(d[5], i) == 5;
+	}
+	assert_int_equal(four, 1);
+	assert_int_equal(five, 1);
+	check_places(d[5], 3);
+	check_streams(d[5]);
+	lab_free(lab);
+}
+
+static void who_speaks_gets_a_place(void **state)
+{
+	(void)state;
+	crowd(1);
+	crowd(2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +266,7 @@ int main(void)
 		cmocka_unit_test(nine),
 		cmocka_unit_test(screens_go_first),
 		cmocka_unit_test(a_voice_without_a_picture),
+		cmocka_unit_test(who_speaks_gets_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
