@@ -13,7 +13,7 @@ Q := $(if $(filter 1,$(V)),,@)
 CC ?= gcc
 CFLAGS ?= -O2 -g
 SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPARLEY_CHECK_INDEX)
-PKGS := openssl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libsystemd
+PKGS := openssl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libpng libturbojpeg libwebp libsystemd
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith \
 	-Wwrite-strings -Wundef -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
@@ -44,7 +44,8 @@ $$(BUILD)/$(1): $$(BUILD)/obj/$(2).o $(foreach l,$(3),$$(BUILD)/lib$(l).a)
 	$$(Q)$$(CC) -o $$@ $$^ $$(ALL_LDFLAGS) $$(shell pkg-config --libs $(4)) $(5)
 endef
 $(eval $(call program_rules,parleyd,master/main,master shm lib,libsystemd openssl,))
-$(eval $(call program_rules,parley-worker,workers/main,workers shm lib,openssl libpq yajl libargon2 gstreamer-sdp-1.0 glib-2.0,-lm))
+$(eval $(call program_rules,parley-worker,workers/main,workers shm lib,openssl libpq yajl libargon2 gstreamer-sdp-1.0 glib-2.0 \
+	libpng libturbojpeg libwebp,-lm))
 $(eval $(call program_rules,parley-mediad,mediad/main,mediad shm lib,openssl libsrtp2 nice glib-2.0,-lm))
 $(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openssl,))
 

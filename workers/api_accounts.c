@@ -7,6 +7,7 @@
 #include "workers/auth.h"
 #include "workers/events.h"
 #include "workers/json.h"
+#include "workers/login_limit.h"
 #include "workers/password.h"
 #include "workers/pool.h"
 #include "workers/router.h"
@@ -23,7 +24,7 @@
 #define SIGN_IN_NAME_MAX 64 /* what may be sent as a user name that nobody can have */
 #define SEARCH_MAX	 64
 #define USER_AGENT_MAX	 256
-#define ADDRESS_FACTOR	 5 /* many people may share an address: so many times what one may do */
+#define INVITE_MAX	 64
 
 /* A sign-up or sign-in under way: waits for the database and for the pool. */
 struct sign {
@@ -36,6 +37,7 @@ struct sign {
 	char hash[PASSWORD_HASH_MAX];
 	bool right;
 	int err;
+	const char *invite; /* SHA-256 in hex, or NULL */
 	char user_id[ID_TEXT_LEN + 1];
 	char token[AUTH_TOKEN_LEN + 1];
 };
@@ -132,18 +134,27 @@ static void on_hashed(void *arg, bool ran)
 		return;
 	}
 	stat_add(&req->worker->counters->hashes, 1);
-	const char *params[] = { id_format(&id, sign->user_id), sign->username, sign->display_name, sign->hash };
+	const char *params[] = { id_format(&id, sign->user_id),
+				 sign->username,
+				 sign->display_name,
+				 sign->hash,
+				 sign->invite,
+				 req->worker->conf.limits.signups == CONF_SIGNUPS_INVITE ? "t" : "f" };
 	answer_from(req, "account_create", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
-static bool admit_sign_up(struct request *req)
+static bool admit_sign_up(struct request *req, const char *invite)
 {
 	struct worker *worker = req->worker;
 	uint8_t key[16];
 	size_t len = auth_address_key(req, key);
 
-	if (worker->conf.limits.signups != CONF_SIGNUPS_OPEN) {
-		reply_problem(req, 403, "forbidden", NULL, "This server takes no sign-ups.");
+	if (worker->conf.limits.signups == CONF_SIGNUPS_CLOSED) {
+		reply_problem(req, 403, "signups_closed", NULL, "This server takes no new accounts.");
+		return false;
+	}
+	if (worker->conf.limits.signups == CONF_SIGNUPS_INVITE && !invite) {
+		reply_problem(req, 403, "invite_required", "invite", "An account needs an invitation here.");
 		return false;
 	}
 	struct limits_verdict verdict =
@@ -154,9 +165,19 @@ static bool admit_sign_up(struct request *req)
 	return verdict.allowed;
 }
 
+/* Typed by hand: case, blanks and hyphens do not matter. */
+static const char *invite_hash(struct request *req, const char *invite)
+{
+	char *hash = arena_alloc(&req->arena, 64 + 1);
+
+	if (hash)
+		auth_invite_hash(invite, hash);
+	return hash;
+}
+
 static void post_accounts(struct request *req)
 {
-	const char *password = NULL;
+	const char *password = NULL, *invite = NULL;
 	struct sign *sign;
 
 	if (!auth_admit_address(req) || !auth_origin_allowed(req) || !(sign = sign_new(req)))
@@ -166,6 +187,7 @@ static void post_accounts(struct request *req)
 		{ "display_name", FIELD_STRING, true, 1, DISPLAY_NAME_MAX, &sign->display_name, NULL },
 		{ "password", FIELD_STRING, true, req->worker->conf.limits.password_min, PASSWORD_MAX, &password,
 		  NULL },
+		{ "invite", FIELD_STRING, false, 1, INVITE_MAX, &invite, NULL },
 	};
 	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
 		return;
@@ -181,50 +203,19 @@ static void post_accounts(struct request *req)
 		reply_problem(req, 422, "invalid_field", "password", problem);
 		return;
 	}
-	if (!admit_sign_up(req))
+	if (!admit_sign_up(req, invite))
 		return;
+	if (invite && !(sign->invite = invite_hash(req, invite))) {
+		reply_internal(req);
+		return;
+	}
 	/* The parsed text lives in the request's arena, which nobody else writes to. */
 	sign->password = (char *)(uintptr_t)password;
 	sign->password_len = strlen(password);
 	sign_submit(sign, hash_work, on_hashed);
 }
 
-/* POST /sessions: throttle, look up, compare, write down.
- *
- * Failures are counted for the pair of account and address, and for the address; nobody's failures count against
- * somebody who signs in from elsewhere. Attempts of any outcome are counted for the pair, too, with more room, since
- * those that run at the same time have not failed yet. */
-
-enum throttle { THROTTLE_LOOK, THROTTLE_FAILED };
-
-static struct limits_verdict throttle(struct sign *sign, enum throttle what)
-{
-	struct worker *worker = sign->req->worker;
-	struct limits *limits = worker->limits;
-	uint64_t burst = worker->conf.limits.logins_per_minute;
-	uint8_t key[16 + SIGN_IN_NAME_MAX * 4 + 1];
-	size_t address_len = auth_address_key(sign->req, key), name_len = strlen(sign->username);
-	int64_t now_us = clock_now_us();
-	struct limits_verdict verdict;
-
-	name_len = MIN(name_len, sizeof(key) - address_len);
-	memcpy(key + address_len, sign->username, name_len);
-	if (what == THROTTLE_FAILED) {
-		limits_take(limits, "login-failed-address", key, address_len, burst * ADDRESS_FACTOR, 60 * USEC_PER_SEC,
-			    now_us);
-		return limits_take(limits, "login-failed", key, address_len + name_len, burst, 60 * USEC_PER_SEC,
-				   now_us);
-	}
-	verdict = limits_peek(limits, "login-failed-address", key, address_len, burst * ADDRESS_FACTOR,
-			      60 * USEC_PER_SEC, now_us);
-	if (verdict.allowed)
-		verdict = limits_peek(limits, "login-failed", key, address_len + name_len, burst, 60 * USEC_PER_SEC,
-				      now_us);
-	if (verdict.allowed)
-		verdict = limits_take(limits, "login", key, address_len + name_len, burst * ADDRESS_FACTOR,
-				      60 * USEC_PER_SEC, now_us);
-	return verdict;
-}
+/* POST /sessions: throttle, look up, compare, write down. */
 
 static void reply_bad_credentials(struct request *req)
 {
@@ -292,7 +283,7 @@ static void on_verified(void *arg, bool ran)
 	}
 	stat_add(&req->worker->counters->hashes, 1);
 	if (!sign->right) {
-		throttle(sign, THROTTLE_FAILED);
+		login_limit_failed(req, sign->username);
 		reply_bad_credentials(req);
 		return;
 	}
@@ -343,12 +334,8 @@ static void post_sessions(struct request *req)
 	sign->username = name;
 	sign->password = (char *)(uintptr_t)password;
 	sign->password_len = strlen(password);
-	struct limits_verdict verdict = throttle(sign, THROTTLE_LOOK);
-	if (!verdict.allowed) {
-		sign_wipe(sign);
-		auth_reply_throttled(req, &verdict, "Too many attempts; wait before the next one.");
+	if (!login_limit_admit(req, sign->username))
 		return;
-	}
 	const char *params[] = { sign->username };
 	int err = db_exec(req->worker->db, "login_find", DB_IDEMPOTENT, params, 1, on_login_found, sign);
 	if (err < 0) {

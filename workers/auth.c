@@ -78,6 +78,39 @@ void auth_token_new(char ret_token[AUTH_TOKEN_LEN + 1], char ret_hash_hex[64 + 1
 	auth_token_hash(ret_token, AUTH_TOKEN_LEN, ret_hash_hex);
 }
 
+void auth_invite_new(char ret_code[AUTH_INVITE_LEN + 1])
+{
+	/* Without those that look alike. */
+	static const char digits[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+	uint8_t bytes[16];
+
+	random_bytes(bytes, sizeof(bytes));
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		if (i > 0 && i % 4 == 0)
+			*ret_code++ = '-';
+		*ret_code++ = digits[bytes[i] & 31];
+	}
+	*ret_code = 0;
+}
+
+void auth_invite_hash(const char *code, char ret_hash_hex[64 + 1])
+{
+	uint8_t hash[SHA256_DIGEST_LENGTH];
+	EVP_MD_CTX *md = EVP_MD_CTX_new();
+
+	memset(hash, 0, sizeof(hash));
+	if (md && EVP_DigestInit_ex(md, EVP_sha256(), NULL)) {
+		for (; *code; code++) {
+			char c = (char)toupper((unsigned char)*code);
+			if (c != '-' && c != ' ')
+				EVP_DigestUpdate(md, &c, 1);
+		}
+		EVP_DigestFinal_ex(md, hash, NULL);
+	}
+	EVP_MD_CTX_free(md);
+	hex_format(hash, sizeof(hash), ret_hash_hex);
+}
+
 void auth_set_cookie(struct request *req, const char *token)
 {
 	char value[192];

@@ -21,6 +21,7 @@ struct limits_verdict;
 
 #define AUTH_COOKIE_NAME "__Host-parley"
 #define AUTH_TOKEN_LEN	 43
+#define AUTH_INVITE_LEN	 19 /* XXXX-XXXX-XXXX-XXXX */
 
 /* Calls then(req) with req->auth filled, now or later; or answers 401, 403, 429 or 503 itself. */
 void auth_check(struct request *req, void (*then)(struct request *req));
@@ -40,6 +41,9 @@ size_t auth_address_key(const struct request *req, uint8_t ret_key[16]);
 
 /* A new token and what is stored of it (64 hex digits). */
 void auth_token_new(char ret_token[AUTH_TOKEN_LEN + 1], char ret_hash_hex[64 + 1]);
+/* An invitation's code, and what is stored of it. Case, blanks and hyphens do not matter. */
+void auth_invite_new(char ret_code[AUTH_INVITE_LEN + 1]);
+void auth_invite_hash(const char *code, char ret_hash_hex[64 + 1]);
 /* -EINVAL when text is no token. */
 int auth_token_hash(const char *text, size_t len, char ret_hash_hex[64 + 1]);
 /* Set-Cookie for the reply: the token, or NULL to remove it. */

@@ -464,6 +464,11 @@ static void notify_one(struct events *events, struct arena *arena, const struct 
 	struct buf json = { 0 };
 	struct json_out o;
 
+	if (to && to->type == JSON_ARRAY && to->list.first && json_get(item, "close")) {
+		struct id user = id_of(to->list.first), session = id_of(json_get(item, "close"));
+		events_close_session(events, &user, &session);
+		return;
+	}
 	if (!to || to->type != JSON_ARRAY || !event || event->type != JSON_OBJECT || to->list.len > USERS_MAX)
 		return;
 	struct id *users = arena_alloc(arena, MAX(to->list.len, 1) * sizeof(*users));

@@ -22,7 +22,8 @@ struct events *events_stop(struct events *events);
 /* To all connections of these people. Nothing happens for those who are not connected. */
 void events_send(struct events *events, const struct id *user_ids, size_t users_len, const char *json, size_t len);
 /* The "notify" column of an SQL function: a JSON array of {"to": [user ids], "event": {…}}. With "not" (a
- * sign-in's id) the WebSockets of that sign-in are left out, with "only" it is the only one. NULL: nothing. */
+ * sign-in's id) the WebSockets of that sign-in are left out, with "only" it is the only one. {"to": [user id],
+ * "close": sign-in} ends the WebSockets of that one. NULL: nothing. */
 void events_send_notify(struct events *events, const char *notify_json);
 /* Ends the WebSockets of one sign-in here and on the other workers (signed out, revoked). */
 void events_close_session(struct events *events, const struct id *user_id, const struct id *session_id);

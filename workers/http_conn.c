@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define READS_PER_WAKE	4
-#define LINGER_READ_MAX (1u << 20)
+#define LINGER_READ_MAX (8u << 20) /* more than the largest body that anybody may send */
 
 /* Seconds in a state; 0 = none (a handler answers in its own time, WebSockets have their own clock). */
 static const uint8_t deadline_s[] = {

@@ -9,8 +9,8 @@
 #define BODY_MAX_DEFAULT (64u << 10)
 
 static const struct route *const tables[] = {
-	api_accounts_routes, api_contacts_routes, api_calls_routes, api_messages_routes,
-	api_media_routes,    api_events_routes,	  api_meta_routes,
+	api_accounts_routes, api_me_routes,    api_contacts_routes, api_calls_routes,
+	api_messages_routes, api_media_routes, api_events_routes,   api_meta_routes,
 };
 
 static const char *const method_names[] = {
@@ -87,6 +87,10 @@ size_t router_body_max(const struct request *req)
 
 	if (is_api(req->path))
 		match_find(route_method(req), req->path, &m);
+	/* Whoever is not signed in sends nothing large. */
+	if (m.route && m.route->auth == ROUTE_USER && !request_header(req, "authorization") &&
+	    !request_header(req, "cookie"))
+		return BODY_MAX_DEFAULT;
 	return m.route && m.route->body_max ? m.route->body_max : BODY_MAX_DEFAULT;
 }
 

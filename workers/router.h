@@ -25,6 +25,7 @@ struct route {
 
 /* Each api_*.c ends its table with a NULL pattern. */
 extern const struct route api_accounts_routes[];
+extern const struct route api_me_routes[];
 extern const struct route api_contacts_routes[];
 extern const struct route api_calls_routes[];
 extern const struct route api_messages_routes[];

@@ -78,9 +78,9 @@ export class ApiError extends Error {
   }
 }
 
-/** One request. body: an object (JSON), or a string with options.type. Resolves for every status. */
+/** One request. body: an object (JSON), or a string or Buffer with options.type. Resolves for every status. */
 export function request(base, method, target, body, options = {}) {
-  const payload = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+  const payload = body === undefined ? undefined : typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const headers = { ...(options.headers ?? {}) };
   if (payload !== undefined) {
     headers["content-type"] ??= options.type ?? "application/json";
@@ -94,9 +94,10 @@ export function request(base, method, target, body, options = {}) {
       res.on("data", (chunk) => chunks.push(chunk));
       res.on("error", reject);
       res.on("end", () => {
-        const text = Buffer.concat(chunks).toString("utf8");
+        const bytes = Buffer.concat(chunks);
+        const text = bytes.toString("utf8");
         const type = res.headers["content-type"];
-        const answer = { status: res.statusCode, headers: res.headers, text, json: undefined };
+        const answer = { status: res.statusCode, headers: res.headers, bytes, text, json: undefined };
         try {
           if (/json/.test(type ?? "")) answer.json = JSON.parse(text);
           if (url.pathname.startsWith("/api/v1/") && !options.unchecked)
@@ -109,7 +110,8 @@ export function request(base, method, target, body, options = {}) {
       });
     });
     req.on("timeout", () => req.destroy(new Error(`${method} ${url.pathname}: no answer in 15 s`)));
-    req.on("error", reject);
+    // A server that refuses a large body stops reading; its answer may be on the way all the same.
+    req.on("error", (error) => (error.code === "EPIPE" ? setTimeout(reject, 500, error) : reject(error)));
     if (payload !== undefined) req.write(payload);
     req.end();
   });

@@ -1,0 +1,2 @@
+-- workers/api_me.c, GET /me/export: user, sign-in.
+select * from parley_export($1, $2)
