@@ -52,7 +52,7 @@ $(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openss
 PROGRAMS := $(addprefix $(BUILD)/,parleyd parley-worker parley-mediad parleyctl)
 
 .PHONY: all programs
-all: programs web ## build everything
+all: programs web $(BUILD)/openapi.json ## build everything
 programs: $(PROGRAMS)
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -27,10 +27,11 @@ struct call *call_find(struct media *media, const struct id *id)
 static struct call *call_new(struct media *media, const struct id *id)
 {
 	struct call **link = call_link(media, id);
+	struct call *call = *link;
 
-	if (*link)
-		return *link;
-	struct call *call = calloc(1, sizeof(*call));
+	if (call)
+		return call;
+	call = calloc(1, sizeof(*call));
 	if (!call)
 		return NULL;
 	call->media = media;

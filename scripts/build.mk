@@ -54,7 +54,7 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 	$(Q)exec tests/$@/run
 
 C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support,$(d)/*.[ch]))
-SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' scripts/* tests/run tests/support/* .ci/run 2>/dev/null)
+SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint
 	@echo "  LINT    C"

@@ -28,8 +28,8 @@ endef
 $(foreach t,$(wildcard tests/unit/test_*.c tests/stress/stress_*.c),$(eval $(call test_rules,$(t),)))
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call test_rules,$(t),$$(BUILD)/obj/tests/support/replay.o)))
 
-# This one starts the program itself.
-$(BUILD)/tests/test_mediad: | $(BUILD)/parley-mediad
+# These start the program itself.
+$(BUILD)/tests/test_mediad $(BUILD)/tests/test_abuse: | $(BUILD)/parley-mediad
 
 # A fuzzer is the same target, built from sources with clang and libFuzzer.
 define fuzz_rules

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check((size_t)rtp.payload_offset + rtp.payload_len + rtp.padding_len == len);
 	check_round_trip(data, len, &rtp);
 	uint8_t *copy = malloc(len);
-	check(copy);
+	check(copy != NULL);
 	memcpy(copy, data, len);
 	size_t n = rtp_unwrap_rtx(copy, &rtp, 96, 1);
 	check(n <= len);

@@ -2,16 +2,20 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync, spawn, execFileSync } from "node:child_process";
-import { mkdtempSync, writeFileSync, rmSync, readFileSync, existsSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, writeFileSync, rmSync, readFileSync, existsSync } from "node:fs";
 import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { ROOT, freePorts, eventually } from "../support/server.mjs";
 
-const parleyd = path.resolve(ROOT, process.env.BUILD ?? "build", "parleyd");
-let dir;
+const build = path.resolve(ROOT, process.env.BUILD ?? "build");
+let dir, parleyd;
 before(() => {
   dir = mkdtempSync(path.join(os.tmpdir(), "parley-conf-"));
+  chmodSync(dir, 0o755);
+  // Copies: the user that a master started as root becomes cannot reach a clone below /root.
+  for (const name of ["parleyd", "parley-worker", "parley-mediad"]) copyFileSync(path.join(build, name), path.join(dir, name));
+  parleyd = path.join(dir, "parleyd");
   execFileSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", `${dir}/key.pem`, "-out", `${dir}/cert.pem`], { stdio: "ignore" });
   execFileSync("openssl", ["ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", `${dir}/other.pem`], { stdio: "ignore" });
 });

@@ -43,7 +43,15 @@ async def main(base, token, call_id, seconds):
                 raise SystemExit(f"{response.status}: {answer}")
         await pc.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         until = time.monotonic() + seconds
+        asked = time.monotonic()
         while time.monotonic() < until:
+            # aiortc asks for a key frame only when it has seen a gap: not when the very first packet was lost.
+            if seen["video"] == 0 and time.monotonic() - asked > 2:
+                asked = time.monotonic()
+                for receiver in pc.getReceivers():
+                    if receiver.track.kind == "video":
+                        for source in receiver.getSynchronizationSources():
+                            await receiver._send_rtcp_pli(source.source)
             if seen["video"] >= 60 and seen["audio"] >= 100 and time.monotonic() > until - seconds / 2:
                 break
             await asyncio.sleep(0.1)

@@ -20,7 +20,7 @@ struct test {
 
 static struct id person(uint64_t n)
 {
-	struct id id;
+	struct id id = { 0 };
 
 	pattern_fill(n + 1, id.b, sizeof(id.b));
 	return id;

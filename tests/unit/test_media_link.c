@@ -469,7 +469,7 @@ static struct msg_seats seats_part(uint32_t version, uint16_t first, uint16_t n,
 	m.count = n;
 	m.total = total;
 	for (uint16_t i = 0; i < n; i++) {
-		snprintf(m.seat[i].mid, sizeof(m.seat[i].mid), "%u", first + i);
+		snprintf(m.seat[i].mid, sizeof(m.seat[i].mid), "%d", first + i);
 		m.seat[i].track_kind = TRACK_CAMERA;
 	}
 	return m;
