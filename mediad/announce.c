@@ -95,7 +95,7 @@ static void on_track_add(struct media *media, unsigned k, const struct msg_track
 	if (!*place && !remote_new(call, k, msg))
 		return;
 	remote_update(*place, msg, now_us);
-	seating_update(call);
+	seating_later(call);
 }
 
 static void on_track_remove(struct media *media, unsigned k, uint64_t handle)

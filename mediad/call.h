@@ -100,6 +100,7 @@ struct call {
 	uint64_t here;	   /* mediads that have members of it */
 	uint64_t here_due; /* mediads to be told that we have */
 	uint64_t gone_due; /* mediads to be told that we have no longer */
+	bool reseat_due;   /* seating_flush() */
 	bool crowded;	   /* somebody here has fewer places than there are people */
 	struct {
 		struct call *next; /* in media->talking */
@@ -127,6 +128,7 @@ struct media {
 	struct loop_timer timer;
 	int64_t timer_at_us;
 	bool stopping;
+	bool reseat_due;	/* some call */
 	bool seats_due;		/* some peer has a list to send */
 	int64_t seats_retry_us; /* when no worker took one: not before */
 };

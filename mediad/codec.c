@@ -267,6 +267,32 @@ static bool h264_matches(const struct session_codec *from, const struct session_
 	return from->profile >> 8 == to->profile >> 8;
 }
 
+size_t codec_red_primary(const uint8_t *payload, size_t len, uint8_t *ret_payload_type)
+{
+	size_t at = 0, older = 0;
+
+	while (at < len && (payload[at] & 0x80)) {
+		if (at + 4 > len)
+			return len;
+		older += rtp_get16(payload + at + 2) & 0x3ff;
+		at += 4;
+	}
+	if (at >= len || older > len - at - 1)
+		return len;
+	*ret_payload_type = payload[at] & 0x7f;
+	return at + 1 + older;
+}
+
+void codec_red_rewrite(uint8_t *payload, size_t len, uint8_t payload_type)
+{
+	size_t at = 0;
+
+	for (; at + 4 <= len && (payload[at] & 0x80); at += 4)
+		payload[at] = 0x80 | payload_type;
+	if (at < len && !(payload[at] & 0x80))
+		payload[at] = payload_type;
+}
+
 bool codec_matches(const struct session_codec *from, const struct session_codec *to)
 {
 	if (from->codec != to->codec || from->codec == CODEC_NONE || from->clock_rate != to->clock_rate)
@@ -306,6 +332,11 @@ const struct session_codec *codec_match(const struct session_mline *mline, const
 			return to;
 		if (!found)
 			found = to;
+	}
+	for (unsigned i = 0; !found && from->codec == CODEC_RED && i < MIN(mline->codecs_len, SESSION_CODECS_MAX);
+	     i++) {
+		if (mline->codec[i].codec == CODEC_OPUS && mline->codec[i].clock_rate == from->clock_rate)
+			found = &mline->codec[i];
 	}
 	return found;
 }

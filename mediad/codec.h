@@ -33,11 +33,17 @@ bool codec_descriptor_is_key(const uint8_t *data, size_t len);
 /* Writes picture id and TL0PICIDX where the payload (VP8, VP9) has them; its length stays. */
 void codec_rewrite(enum codec codec, uint8_t *payload, size_t len, uint16_t picture_id, uint8_t tl0picidx);
 
+/* RED (RFC 2198): where the primary encoding begins, behind the block headers and the older copies, and whose payload
+ * type it has. len when there is none in it. */
+size_t codec_red_primary(const uint8_t *payload, size_t len, uint8_t *ret_payload_type);
+/* Its blocks say another payload type: the receiver numbers Opus in its own way. */
+void codec_red_rewrite(uint8_t *payload, size_t len, uint8_t payload_type);
+
 /* Can a peer that negotiated `to` decode what is described by `from`? */
 bool codec_matches(const struct session_codec *from, const struct session_codec *to);
 /* The entry of that payload type; ret_is_rtx tells which of the two it was. NULL. */
 const struct session_codec *codec_find(const struct session_mline *mline, uint8_t payload_type, bool *ret_is_rtx);
-/* The best entry of an m-line for a source; NULL. */
+/* The best entry of an m-line for a source; for RED without RED the plain Opus, which is then unwrapped. NULL. */
 const struct session_codec *codec_match(const struct session_mline *mline, const struct session_codec *from);
 const char *codec_name(enum codec codec);
 

@@ -398,6 +398,7 @@ static void tell_seats(struct media *media, int64_t now_us)
 
 void media_flush(struct media *media, int64_t now_us)
 {
+	seating_flush(media);
 	tell_seats(media, now_us);
 	announce_flush(media);
 	uint64_t news = ring_post_flush(&media->md->ring);

@@ -359,25 +359,51 @@ static bool needs_two_bytes(const struct session_extensions *ext)
 	       ext->abs_send_time > RTP_ONE_BYTE_MAX;
 }
 
+/* The source's payload as this receiver takes it: RED without its wrapping where only Opus was negotiated. */
+static size_t write_payload(const struct seat *seat, uint8_t *p, size_t room, const struct seat_write *write)
+{
+	const struct ring_head *head = write->head;
+	const struct session_mline *m = seat_mline(seat);
+	const uint8_t *data = write->data + head->payload_offset;
+	size_t len = head->payload_len;
+	uint8_t pt;
+	bool is_rtx;
+
+	if (head->codec == CODEC_RED) {
+		const struct session_codec *as = codec_find(m, write->pt, &is_rtx);
+		size_t skip = as && as->codec == CODEC_OPUS ? codec_red_primary(data, len, &pt) : 0;
+		data += skip;
+		len -= skip;
+	}
+	if (len > room)
+		return 0;
+	memcpy(p, data, len);
+	if (head->picture_id_bits || head->has_tl0picidx)
+		codec_rewrite(head->codec, p, len, write->picture_id, write->tl0picidx);
+	if (head->codec == CODEC_RED && len == head->payload_len) {
+		const struct session_codec opus = { .codec = CODEC_OPUS, .clock_rate = seat->codec->clock_rate };
+		const struct session_codec *inner = codec_match(m, &opus);
+		if (inner)
+			codec_red_rewrite(p, len, inner->pt);
+	}
+	return len;
+}
+
 /* Length, or 0 when it is too long for a packet. */
 static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_write *write, int64_t now_us)
 {
-	const struct ring_head *head = write->head;
 	size_t prefix = write->is_rtx ? RTX_OSN_LEN : 0;
 	struct rtp_writer w;
 
 	rtp_begin(&w, p, EGRESS_PACKET_MAX, needs_two_bytes(&seat_mline(seat)->ext));
 	write_extensions(seat, &w, write, now_us);
 	if (rtp_end(&w, write->pt, write->marker, (uint16_t)write->index, write->timestamp, write->ssrc) < 0 ||
-	    w.len + prefix + head->payload_len > EGRESS_PACKET_MAX)
+	    w.len + prefix > EGRESS_PACKET_MAX)
 		return 0;
 	if (write->is_rtx)
 		rtp_put16(p + w.len, write->osn);
-	uint8_t *payload = p + w.len + prefix;
-	memcpy(payload, write->data + head->payload_offset, head->payload_len);
-	if (head->picture_id_bits || head->has_tl0picidx)
-		codec_rewrite(head->codec, payload, head->payload_len, write->picture_id, write->tl0picidx);
-	return w.len + prefix + head->payload_len;
+	size_t payload_len = write_payload(seat, p + w.len + prefix, EGRESS_PACKET_MAX - w.len - prefix, write);
+	return payload_len ? w.len + prefix + payload_len : 0;
 }
 
 static int send_packet(struct seat *seat, const struct seat_write *write, int64_t now_us)

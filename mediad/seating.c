@@ -223,7 +223,25 @@ void seating_update(struct call *call)
 
 	if (call->media->stopping)
 		return;
-	call->crowded = false;
+	call->crowded = call->reseat_due = false;
 	for (struct media_peer *peer = call->peers; peer; peer = peer->next)
 		peer_reseat(peer, now_us);
+}
+
+void seating_later(struct call *call)
+{
+	call->reseat_due = call->media->reseat_due = true;
+}
+
+void seating_flush(struct media *media)
+{
+	if (!media->reseat_due)
+		return;
+	media->reseat_due = false;
+	for (unsigned i = 0; i < CALL_BUCKETS; i++) {
+		for (struct call *call = media->bucket[i]; call; call = call->next) {
+			if (call->reseat_due)
+				seating_update(call);
+		}
+	}
 }

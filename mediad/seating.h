@@ -26,5 +26,9 @@
 void seating_set_places(struct media_peer *peer);
 /* Who sits where may have changed. */
 void seating_update(struct call *call);
+/* At the end of the turn: several members come at once, and the order in which we hear of them is not that in which
+ * they joined. */
+void seating_later(struct call *call);
+void seating_flush(struct media *media);
 
 #endif

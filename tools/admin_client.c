@@ -39,17 +39,23 @@ static int connect_tcp(const char *text, int *ret_fd)
 	return 0;
 }
 
-static int exchange(int fd, const char *path, struct buf *answer)
+static int exchange(int fd, const char *method, const char *path, const char *json, struct buf *answer)
 {
 	const struct timeval limit = { .tv_sec = 5 };
-	char request[256];
-	int len = snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-			   path);
+	struct buf request = { 0 };
+
+	buf_appendf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n", method, path);
+	if (json)
+		buf_appendf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n", strlen(json));
+	buf_appendf(&request, "\r\n%s", json ? json : "");
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len)
-		return -errno;
+	bool sent = !request.failed && send(fd, request.data, request.len, MSG_NOSIGNAL) == (ssize_t)request.len;
+	int err = request.failed ? -ENOMEM : -errno;
+	buf_fini(&request);
+	if (!sent)
+		return err;
 	for (;;) {
 		uint8_t *room = buf_reserve(answer, 65536);
 		ssize_t n = room ? recv(fd, room, 65536, 0) : -1;
@@ -65,7 +71,8 @@ static int exchange(int fd, const char *path, struct buf *answer)
 	return answer->failed ? -ENOMEM : 0;
 }
 
-int admin_get(const char *admin, const char *path, int *ret_status, struct buf *ret_body)
+int admin_request(const char *admin, const char *method, const char *path, const char *json, int *ret_status,
+		  struct buf *ret_body)
 {
 	auto_close int fd = -1;
 	int err = strncmp(admin, "unix:", 5) == 0 ? connect_unix(admin + 5, &fd) : connect_tcp(admin, &fd);
@@ -73,7 +80,7 @@ int admin_get(const char *admin, const char *path, int *ret_status, struct buf *
 
 	buf_clear(ret_body);
 	if (err == 0)
-		err = exchange(fd, path, ret_body);
+		err = exchange(fd, method, path, json, ret_body);
 	if (err < 0)
 		return err;
 	const char *text = (const char *)ret_body->data, *body = strstr(text, "\r\n\r\n");
@@ -83,6 +90,11 @@ int admin_get(const char *admin, const char *path, int *ret_status, struct buf *
 	ret_body->len--;
 	*ret_status = status;
 	return 0;
+}
+
+int admin_get(const char *admin, const char *path, int *ret_status, struct buf *ret_body)
+{
+	return admin_request(admin, "GET", path, NULL, ret_status, ret_body);
 }
 
 /* Does this line hold that sample? Returns the text of its value, or NULL. */

@@ -1,8 +1,9 @@
-/* parleyctl - looks at a running Parley through its admin listener. */
+/* parleyctl - looks at a running Parley and administers it, through its admin listener. */
 #include "lib/conf.h"
 #include "lib/version.h"
 #include "tools/admin_client.h"
 #include "tools/doctor.h"
+#include "tools/manage.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #endif
 #define PROCESSES_MAX 64
 
-static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VALUE]... status|doctor|metrics\n"
+static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VALUE]... COMMAND\n"
 			    "\n"
 			    "  status    which processes live, and what they carry (exit status 1: not ready)\n"
 			    "  doctor    look for what commonly goes wrong (exit status 1: something does)\n"
@@ -22,6 +23,12 @@ static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VA
 			    "\n"
 			    "  -c, --config FILE   settings (" PARLEY_CONF ")\n"
 			    "  --version, --help\n";
+
+static void print_usage(FILE *f)
+{
+	fputs(usage, f);
+	fprintf(f, "\n%s", manage_usage);
+}
 
 static double metric(const char *metrics, const char *name, const char *label, unsigned i)
 {
@@ -111,7 +118,8 @@ static int command(const struct conf *conf, const char *name)
 		return doctor_run(conf) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (strcmp(name, "metrics") == 0)
 		return cmd_metrics(conf);
-	fprintf(stderr, "parleyctl: unknown command '%s'\n%s", name, usage);
+	fprintf(stderr, "parleyctl: unknown command '%s'\n", name);
+	print_usage(stderr);
 	return 2;
 }
 
@@ -138,12 +146,13 @@ int main(int argc, char **argv)
 			puts("parleyctl " PARLEY_VERSION);
 			return EXIT_SUCCESS;
 		} else {
-			fputs(usage, opt == 'h' ? stdout : stderr);
+			print_usage(opt == 'h' ? stdout : stderr);
 			return opt == 'h' ? EXIT_SUCCESS : 2;
 		}
 	}
-	if (argc - optind != 1) {
-		fputs(usage, stderr);
+	bool manages = optind < argc && manage_knows(argv[optind]);
+	if (argc - optind != 1 && !manages) {
+		print_usage(stderr);
 		return 2;
 	}
 	err = conf_init(&conf);
@@ -157,7 +166,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "parleyctl: %s\n", error.text);
 		return EXIT_FAILURE;
 	}
-	int status = command(&conf, argv[optind]);
+	int status = manages ? manage_run(&conf, &argv[optind], argc - optind) : command(&conf, argv[optind]);
+	if (manages && status == 2)
+		print_usage(stderr);
 	conf_fini(&conf);
 	return status;
 }

@@ -1,6 +1,7 @@
 #include "workers/admin.h"
 
 #include "lib/clock.h"
+#include "workers/admin_api.h"
 #include "workers/db.h"
 #include "workers/request.h"
 #include "workers/worker.h"
@@ -239,6 +240,8 @@ void admin_dispatch(struct request *req)
 		{ "/metrics", get_metrics },
 	};
 
+	if (admin_api_dispatch(req))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
 		if (strcmp(req->path, pages[i].path) != 0)
 			continue;
@@ -250,5 +253,5 @@ void admin_dispatch(struct request *req)
 		reply_problem(req, 405, "method_not_allowed", NULL, "Only GET.");
 		return;
 	}
-	reply_problem(req, 404, "not_found", NULL, "There is /healthz, /readyz and /metrics.");
+	reply_problem(req, 404, "not_found", NULL, "There is /healthz, /readyz, /metrics and /admin/v1.");
 }

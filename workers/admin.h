@@ -4,6 +4,8 @@
  *     /readyz    200 when requests can be served: the database is up and the worker does not drain; else 503
  *     /metrics   the stats region of all processes as Prometheus text
  *
+ *     /admin/v1  administration: admin_api.h
+ *
  * The listener is shared: any worker answers, and for /metrics each says the same. */
 #ifndef PARLEY_WORKERS_ADMIN_H
 #define PARLEY_WORKERS_ADMIN_H

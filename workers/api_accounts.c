@@ -269,6 +269,18 @@ static void verify_work(void *arg)
 	sign->right = password_verify(sign->known_hash, sign->password, sign->password_len);
 }
 
+/* Guesses at names that nobody has are in the log only. */
+static void audit_failure(struct sign *sign)
+{
+	struct request *req = sign->req;
+	const char *user = sign->known_hash ? sign->user_id : NULL;
+	const char *params[] = { user, "sign-in-failed", user, auth_address_text(req), NULL };
+
+	log_info("audit: sign-in-failed user=%s address=%s", user ? user : "-", auth_address_text(req));
+	if (user)
+		db_exec(req->worker->db, "audit_add", 0, params, ARRAY_LEN(params), NULL, NULL);
+}
+
 static void on_verified(void *arg, bool ran)
 {
 	struct sign *sign = arg;
@@ -284,12 +296,14 @@ static void on_verified(void *arg, bool ran)
 	stat_add(&req->worker->counters->hashes, 1);
 	if (!sign->right) {
 		login_limit_failed(req, sign->username);
+		audit_failure(sign);
 		reply_bad_credentials(req);
 		return;
 	}
 	auth_token_new(sign->token, token_hash);
-	const char *params[] = { sign->user_id, sign->known_hash, id_format(&id, id_text), token_hash,
-				 user_agent(req) };
+	const char *params[] = { sign->user_id, sign->known_hash, id_format(&id, id_text),
+				 token_hash,	user_agent(req),  auth_address_text(req) };
+	log_info("audit: sign-in user=%s address=%s", sign->user_id, auth_address_text(req));
 	int err = db_exec(req->worker->db, "session_create", 0, params, ARRAY_LEN(params), on_session, sign);
 	if (err < 0)
 		answer_failed(req, &(struct db_result){ .error = DB_LOST });

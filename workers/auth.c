@@ -8,6 +8,7 @@
 #include "workers/server.h"
 #include "workers/worker.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -244,6 +245,18 @@ size_t auth_address_key(const struct request *req, uint8_t ret_key[16])
 		return mapped ? 4 : 8;
 	}
 	return 0;
+}
+
+const char *auth_address_text(struct request *req)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (req->peer.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)&req->peer)->sin_addr, text, sizeof(text));
+	else if (req->peer.ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&req->peer)->sin6_addr, text, sizeof(text));
+	const char *copy = arena_strdup(&req->arena, strncmp(text, "::ffff:", 7) == 0 ? text + 7 : text);
+	return copy ? copy : "";
 }
 
 void auth_reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail)

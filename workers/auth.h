@@ -39,6 +39,9 @@ void auth_reply_throttled(struct request *req, const struct limits_verdict *verd
 /* What stands for the client's address in limits: IPv4 whole, IPv6 by its /64. Returns the length. */
 size_t auth_address_key(const struct request *req, uint8_t ret_key[16]);
 
+/* The client's address as text, for logs. */
+const char *auth_address_text(struct request *req);
+
 /* A new token and what is stored of it (64 hex digits). */
 void auth_token_new(char ret_token[AUTH_TOKEN_LEN + 1], char ret_hash_hex[64 + 1]);
 /* An invitation's code, and what is stored of it. Case, blanks and hyphens do not matter. */

@@ -33,6 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	    (info.picture_id_bits == 7 && again.picture_id != 0x3c) || (info.has_tl0picidx && again.tl0picidx != 0x5d))
 		abort();
 	(void)codec_descriptor_is_key(payload, n);
+	uint8_t pt = 0;
+	size_t at = codec_red_primary(payload, n, &pt);
+	codec_red_rewrite(payload, n, 96);
+	if (at > n || codec_red_primary(payload, n, &pt) != at || (at < n && pt != 96))
+		abort();
 	free(payload);
 	return 0;
 }

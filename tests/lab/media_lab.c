@@ -587,8 +587,11 @@ static size_t build_header(struct lab_device *d, struct lab_sender *s, uint8_t p
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p)
 {
 	uint16_t seq = s->seq++;
-	size_t len =
-		build_header(d, s, video ? LAB_PT_VP8 : LAB_PT_OPUS, !video || place == LAB_FRAME - 1, seq, s->ssrc, p);
+	size_t len = build_header(d, s,
+				  video	   ? LAB_PT_VP8
+				  : s->red ? LAB_PT_RED
+					   : LAB_PT_OPUS,
+				  !video || place == LAB_FRAME - 1, seq, s->ssrc, p);
 	uint8_t *q = p + len;
 
 	if (video) {
@@ -599,6 +602,10 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 		*q++ = s->tl0picidx;
 		*q++ = 0;
 		*q++ = key ? 0 : 1;
+	}
+	if (s->red) {
+		memcpy(q, (uint8_t[]){ 0x80 | LAB_PT_OPUS, 0x0f, 0x00, 5, LAB_PT_OPUS, 0, 0, 0, 0, 0 }, 10);
+		q += 10;
 	}
 	*q++ = (uint8_t)d->number;
 	rtp_put32(q, s->frame);
@@ -760,7 +767,10 @@ static void receive(struct lab_device *d, const struct wire *w)
 		s->repaired++;
 		assert_int_equal(rtp.payload_type, LAB_PT_RTX);
 	} else {
-		assert_int_equal(rtp.payload_type, s->video ? LAB_PT_VP8 : LAB_PT_OPUS);
+		bool red = rtp.payload_type == LAB_PT_RED;
+		assert_int_equal(rtp.payload_type, s->video ? LAB_PT_VP8 : red ? LAB_PT_RED : LAB_PT_OPUS);
+		payload += red ? 10 : 0;
+		s->reds += red;
 	}
 	if (s->packets++ == 0)
 		s->first = s->highest = index;
@@ -877,6 +887,13 @@ static void receive_rtcp(struct lab_device *d, const struct wire *w)
 	bool is_rtx;
 
 	while (rtcp_next(&data, &len, &packet) == 0) {
+		for (unsigned i = 0; packet.type == RTCP_RR && i < packet.count; i++) {
+			struct rtcp_block block;
+			rtcp_read_block(&packet, i, &block);
+			struct lab_sender *s = sender_of(d, block.ssrc);
+			if (s)
+				s->loss_reported = block.fraction_lost;
+		}
 		if (packet.type == RTCP_SR) {
 			struct lab_stream *s = stream_of(d, rtcp_sender_ssrc(&packet), &is_rtx);
 			if (!s)

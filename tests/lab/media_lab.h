@@ -26,6 +26,7 @@
 #define LAB_PT_RTX   97
 #define LAB_PT_H264  102
 #define LAB_PT_H264X 103
+#define LAB_PT_RED   63
 #define LAB_LEVEL    30 /* dB below overload: speech */
 #define LAB_SILENCE  90
 
@@ -60,6 +61,7 @@ struct lab_stream {
 	struct rtcp_sender report; /* the last sender report */
 	unsigned reports, levels;  /* levels: packets with an audio level */
 	uint8_t level;		   /* the last one's */
+	unsigned reds;		   /* packets that came wrapped */
 	int64_t report_us;
 };
 
@@ -70,6 +72,8 @@ struct lab_sender {
 	uint8_t tl0picidx;
 	uint32_t frame;
 	uint8_t level; /* audio */
+	bool red;      /* audio: wrapped (RFC 2198), with an older copy that is nonsense */
+	uint8_t loss_reported;
 	bool on, keyframe_due, no_mid;
 	unsigned plis, firs, nacks, frames, keyframes, rtx;
 	int64_t next_us;

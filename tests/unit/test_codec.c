@@ -3,6 +3,7 @@
 
 #include "tests/support/cm.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PARSE(codec, info, ...)                                      \
@@ -196,13 +197,52 @@ static void matching(void **state)
 	assert_null(codec_find(&m, 0, &is_rtx));
 }
 
+static void red(void **state)
+{
+	/* Two older blocks of 3 and 2 bytes, the primary of 4. */
+	uint8_t p[] = { 0x80 | 111, 0, 0, 3, 0x80 | 111, 0, 0, 2, 111, 1, 1, 1, 2, 2, 9, 8, 7, 6 }, none[] = { 111, 5 };
+	uint8_t pt = 0;
+
+	(void)state;
+	assert_int_equal(codec_red_primary(p, sizeof(p), &pt), 14);
+	assert_int_equal(pt, 111);
+	assert_int_equal(codec_red_primary(none, sizeof(none), &pt), 1);
+	/* Cut anywhere before the primary there is none. */
+	for (size_t len = 0; len < 14; len++)
+		assert_int_equal(codec_red_primary(p, len, &pt), len);
+	p[2] = 0x03; /* an older block longer than the packet */
+	p[3] = 0xff;
+	assert_int_equal(codec_red_primary(p, sizeof(p), &pt), sizeof(p));
+	codec_red_rewrite(p, sizeof(p), 96);
+	assert_int_equal(p[0], 0x80 | 96);
+	assert_int_equal(p[4], 0x80 | 96);
+	assert_int_equal(p[8], 96);
+	assert_int_equal(p[9], 1);
+	for (size_t len = 0; len < sizeof(p); len++) {
+		uint8_t *copy = malloc(len + 1); /* so that a sanitizer sees a step too far */
+		memcpy(copy, p, len);
+		codec_red_rewrite(copy, len, 97);
+		free(copy);
+	}
+	/* Who has no RED takes what it wraps. */
+	struct session_mline m = { .codecs_len = 1,
+				   .codec = { { .codec = CODEC_OPUS, .pt = 109, .clock_rate = 48000 } } };
+	const struct session_codec from = { .codec = CODEC_RED, .pt = 63, .clock_rate = 48000 };
+	assert_int_equal(codec_match(&m, &from)->pt, 109);
+	m.codecs_len = 2;
+	m.codec[1] = (struct session_codec){ .codec = CODEC_RED, .pt = 120, .clock_rate = 48000 };
+	assert_int_equal(codec_match(&m, &from)->pt, 120);
+	m.codec[0].codec = m.codec[1].codec = CODEC_VP8;
+	assert_null(codec_match(&m, &from));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vp8),	    cmocka_unit_test(vp8_rewriting),
 		cmocka_unit_test(vp9),	    cmocka_unit_test(h264),
 		cmocka_unit_test(av1),	    cmocka_unit_test(short_payloads_are_harmless),
-		cmocka_unit_test(matching),
+		cmocka_unit_test(matching), cmocka_unit_test(red),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,9 +266,12 @@ static void loss_is_told_across(void **state)
 	b->loss_down = 20;
 	lab_run(lab, 3 * USEC_PER_SEC);
 	assert_int_equal(lab_peer(a)->track[0]->loss[1], 20 * 256 / 100);
+	assert_int_equal(a->audio.loss_reported, 20 * 256 / 100); /* its encoder protects it from then on */
+	assert_int_equal(a->video.loss_reported, 0);
 	b->loss_down = 0;
 	lab_run(lab, 3 * USEC_PER_SEC);
 	assert_int_equal(lab_peer(a)->track[0]->loss[1], 0);
+	assert_int_equal(a->audio.loss_reported, 0);
 	lab_free(lab);
 }
 

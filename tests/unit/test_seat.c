@@ -288,6 +288,43 @@ static void codecs_are_matched(void **state)
 	lab_free(lab);
 }
 
+/* RED goes as it is to whom negotiated it and unwrapped to others, over both ways. */
+static void red_is_unwrapped_for_those_without(void **state)
+{
+	const struct session_codec red = { .codec = CODEC_RED, .pt = LAB_PT_RED, .clock_rate = 48000, .channels = 2 };
+
+	(void)state;
+	for (unsigned mediads = 1; mediads <= 2; mediads++) {
+		struct lab *lab = lab_new(mediads);
+		struct lab_device *with = lab_device(lab, 0, 1, 1, 2), *source = lab_device(lab, 0, 1, 2, 2);
+		struct lab_device *without = lab_device(lab, mediads - 1, 1, 3, 2);
+		for (unsigned i = 0; i < 4; i += 2)
+			with->rec->mline[i].codec[1] = source->rec->mline[i].codec[1] = red;
+		for (unsigned i = 0; i < 4; i += 2)
+			with->rec->mline[i].codecs_len = source->rec->mline[i].codecs_len = 2;
+		source->audio.red = true;
+		assert_int_equal(lab_offer(source), 0);
+		assert_int_equal(lab_offer(with), 0);
+		assert_int_equal(lab_offer(without), 0);
+		lab_connect(source);
+		lab_connect(with);
+		lab_connect(without);
+		lab_run(lab, 3 * USEC_PER_SEC);
+		const struct lab_stream *wrapped = lab_stream(with, 0), *plain = lab_stream(without, 2);
+		assert_true(wrapped->packets > 100 && plain->packets > 100);
+		assert_int_equal(wrapped->reds, wrapped->packets);
+		assert_int_equal(plain->reds, 0);
+		lab_check_stream(lab, wrapped, 300 * USEC_PER_MSEC);
+		lab_check_stream(lab, plain, 300 * USEC_PER_MSEC);
+		/* The primary, not the older copy. */
+		for (const struct lab_stream *s = plain; s; s = s == plain ? wrapped : NULL) {
+			assert_int_equal(s->log[50].device, source->number);
+			assert_int_equal(s->log[51].frame, s->log[50].frame + 1);
+		}
+		lab_free(lab);
+	}
+}
+
 static void extensions_are_the_watchers(void **state)
 {
 	struct lab_device *watcher, *source;
@@ -363,6 +400,7 @@ int main(void)
 		cmocka_unit_test(late_first_packet_of_a_key_frame),
 		cmocka_unit_test(publisher_that_begins_again),
 		cmocka_unit_test(codecs_are_matched),
+		cmocka_unit_test(red_is_unwrapped_for_those_without),
 		cmocka_unit_test(extensions_are_the_watchers),
 		cmocka_unit_test(failed_sends_spend_their_index),
 		cmocka_unit_test(reports_keep_lips_in_sync),

@@ -99,6 +99,27 @@ static void a_group(unsigned mediads, unsigned n)
 	lab_free(lab);
 }
 
+/* Who comes last on another mediad hears of all at once: they sit in order of joining all the same. */
+static void heard_of_in_another_order(void **state)
+{
+	struct lab *lab = lab_new(2);
+	struct lab_device *d[4];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		d[i] = lab_device(lab, 0, 1, (uint8_t)(1 + i), 4);
+	for (unsigned i = 4; i-- > 0;) {
+		assert_int_equal(lab_offer(d[i]), 0);
+		lab_connect(d[i]);
+	}
+	struct lab_device *last = join(lab, 5, 4);
+	for (unsigned k = 0; k < 4; k++) {
+		assert_int_equal(member_at(last, 2 * k), k + 1);
+		assert_int_equal(member_at(last, 2 * k + 1), k + 1);
+	}
+	lab_free(lab);
+}
+
 static void three(void **state)
 {
 	(void)state;
@@ -261,6 +282,7 @@ static void who_speaks_gets_a_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heard_of_in_another_order),
 		cmocka_unit_test(three),
 		cmocka_unit_test(six),
 		cmocka_unit_test(nine),

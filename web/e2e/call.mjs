@@ -522,6 +522,11 @@ for (const look of LOOKS) {
     await button('More').click()
     await shoot('menu-more')
     if (!wide) {
+      await page.getByRole('menuitem', { name: 'Devices' }).click()
+      await page.getByRole('combobox', { name: /Camera/ }).waitFor()
+      await shoot('devices')
+      await button('Close panel').click()
+      await button('More').click()
       await page.getByRole('menuitem', { name: 'Raise hand' }).click()
       await page.getByRole('img', { name: 'Hand is up' }).waitFor()
       return

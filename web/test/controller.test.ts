@@ -144,3 +144,89 @@ describe('calls', () => {
     expect(parley.resumable()).toBeNull()
   })
 })
+
+describe('a second call', () => {
+  const cleo = { ...bela, id: '3', username: 'cleo', display_name: 'Cleo' }
+  const first = call({
+    state: 'active',
+    version: 5,
+    members: [member(ana, 'joined'), member(bela, 'joined')],
+  })
+  const second = call({
+    id: 'c2',
+    started_by: cleo.id,
+    members: [member(cleo, 'joined'), member(ana, 'ringing')],
+  })
+  const answered = {
+    ...second,
+    version: 2,
+    state: 'active' as const,
+    members: [member(cleo, 'joined'), member(ana, 'joined')],
+  }
+  const waiting = async () => {
+    const now: Record<string, ReturnType<typeof call>> = { c1: first, c2: answered }
+    const updateMember = vi.fn((id: string, { paused }: { paused?: boolean }) => {
+      const known = now[id] ?? first
+      const state = paused ? ('paused' as const) : ('joined' as const)
+      const members = known.members.map((one) => (one.user.id === ana.id ? { ...one, state } : one))
+      const changed = { ...known, version: known.version + 1, members }
+      return Promise.resolve((now[id] = changed))
+    })
+    const all = setUp({ answerCall: () => Promise.resolve(answered), updateMember: updateMember as never })
+    await all.parley.boot()
+    all.hello([first, second])
+    all.parley.returnTo(first)
+    await settle()
+    all.parley.answer(second, true)
+    await settle()
+    return { ...all, updateMember }
+  }
+
+  it('sets the first one aside, paused', async () => {
+    const { state, updateMember } = await waiting()
+    expect(state().session?.call?.id).toBe('c2')
+    expect(state().held?.call?.id).toBe('c1')
+    expect(state().held?.paused).toBe(true)
+    expect(updateMember.mock.calls.find(([id]) => id === 'c1')?.[1].paused).toBe(true)
+  })
+
+  it('goes back to the first one when it is over', async () => {
+    const { parley, hear, state } = await waiting()
+    const over = { ...answered, version: 9, state: 'ended' as const, end_reason: 'hangup' as const }
+    hear({ type: 'call.ended', call_id: 'c2', version: 9, call: over })
+    await settle()
+    expect(state().session?.call?.id).toBe('c1')
+    expect(state().session?.paused).toBe(false)
+    expect(state().held).toBeNull()
+    parley.leave()
+  })
+
+  it('changes places with the first one', async () => {
+    const { parley, state } = await waiting()
+    parley.switchCalls()
+    await settle()
+    expect([state().session?.call?.id, state().held?.call?.id]).toEqual(['c1', 'c2'])
+    expect([state().session?.paused, state().held?.paused]).toEqual([false, true])
+  })
+
+  it('stays when the one that was set aside ends', async () => {
+    const { hear, state } = await waiting()
+    const over = { ...first, version: 9, state: 'ended' as const, end_reason: 'hangup' as const }
+    hear({ type: 'call.ended', call_id: 'c1', version: 9, call: over })
+    await settle()
+    expect(state().session?.call?.id).toBe('c2')
+    expect(state().held).toBeNull()
+    expect(state().notice?.text).toBe('Bela left the call')
+  })
+})
+
+describe('a word instead of an answer', () => {
+  it('is sent before the call is declined', async () => {
+    const sendMessage = vi.fn(() => Promise.resolve({} as never))
+    const { parley, api } = setUp({ sendMessage } as Partial<Api>)
+    await parley.boot()
+    await parley.replyAndReject(call({ started_by: bela.id }), 'Later.')
+    expect(sendMessage).toHaveBeenCalledWith('c1', 'c1', 'Later.')
+    expect(api.declineCall).toHaveBeenCalled()
+  })
+})

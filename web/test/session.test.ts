@@ -455,7 +455,7 @@ describe('several people', () => {
     session.update(three(3, member(bela, 'joined'), member(cleo, 'joined')))
     session.seatsChanged(all)
     peer().loud = new Map([['4', 0.3]])
-    await vi.advanceTimersByTimeAsync(250)
+    await vi.advanceTimersByTimeAsync(300)
     expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [cleo.id], main: cleo.id })
     session.speakerIs(bela.id)
     expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [cleo.id, bela.id], main: bela.id })

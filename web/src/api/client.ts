@@ -224,6 +224,9 @@ export const api = {
 
 export type Api = typeof api
 
+/** Whether the server takes a message from somebody who is only called, and into a call that nobody answered. */
+export const messagesOutsideCalls: boolean = false
+
 /** Sends a file, and says how far it is (0 to 1): fetch cannot. */
 export function upload<T>(path: string, file: Blob, onProgress: (part: number) => void): Promise<T> {
   return new Promise<T>((done, failed) => {

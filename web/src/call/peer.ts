@@ -27,8 +27,8 @@ export interface PeerLike {
   /** Rises while anything at all arrives from the server; null when that cannot be told. */
   heard(): Promise<number | null>
   sample(): Promise<Sample>
-  /** How loud what is received is now, by mid: 0 to 1. */
-  levels(): Map<string, number>
+  /** How loud those m-lines are now, by mid: 0 to 1. Asking has a price: only for those that somebody sits on. */
+  levels(mids: ReadonlySet<string>): Map<string, number>
   close(): void
 }
 
@@ -160,11 +160,11 @@ export class Peer implements PeerLike {
     return readSample(await this.pc.getStats(), performance.now())
   }
 
-  levels(): Map<string, number> {
+  levels(mids: ReadonlySet<string>): Map<string, number> {
     const levels = new Map<string, number>()
     const now = performance.timeOrigin + performance.now()
     for (const { mid, receiver } of this.pc.getTransceivers()) {
-      if (mid === null || receiver.track.kind !== 'audio') continue
+      if (mid === null || !mids.has(mid)) continue
       const [source] = receiver.getSynchronizationSources()
       if (source?.audioLevel !== undefined && Math.abs(now - source.timestamp) < LEVEL_FOR_MS)
         levels.set(mid, source.audioLevel)

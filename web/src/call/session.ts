@@ -122,7 +122,7 @@ const DISCONNECTED_FOR_MS = 3_000
 const CONNECT_WITHIN_MS = 6_000
 const RESTART_WITHIN_MS = 2_500
 const LISTEN_EVERY_MS = 1_000
-const LEVELS_EVERY_MS = 200
+const LEVELS_EVERY_MS = 250
 /** Consent checks are answered every 2.5 s at the latest, so this many silent rounds mean that nothing comes. */
 const SILENT_ROUNDS = 4
 
@@ -798,11 +798,12 @@ export class CallSession {
 
   private watchLevels(): void {
     if (this.over || !this.peer || this.media !== 'connected') return
-    const byMid = this.peer.levels()
+    const taken = (this.seats ?? []).filter((seat) => seat.member !== null && seat.kind === 'microphone')
+    const byMid = this.peer.levels(new Set(taken.map(({ mid }) => mid)))
     const levels = new Map<string, number>()
-    for (const { mid, member, kind } of this.seats ?? []) {
+    for (const { mid, member } of taken) {
       const level = byMid.get(mid)
-      if (member !== null && kind === 'microphone' && level !== undefined) levels.set(member, level)
+      if (member !== null && level !== undefined) levels.set(member, level)
     }
     const heard = this.speakers.heard(levels, Date.now())
     if (!this.serverSpeaks) return this.setSpeaking(heard)

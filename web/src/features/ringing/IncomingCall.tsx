@@ -1,6 +1,7 @@
 import { t } from '@lingui/core/macro'
 import { Phone, PhoneOff, Video } from 'lucide-react'
 import { useEffect } from 'react'
+import { messagesOutsideCalls } from '../../api/client'
 import type { Call } from '../../api/types'
 import { callerOf, othersIn, ringingCall } from '../../call/model'
 import { ring, ringOnce } from '../../call/ringtone'
@@ -10,6 +11,7 @@ import { parley, useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
 import { Button } from '../../ui/Button'
 import { Modal } from '../../ui/Modal'
+import { Reply } from './Reply'
 
 /** Whatever is open, a call that rings lies over it; it goes when the ringing stops, for whichever reason. */
 export function IncomingCall() {
@@ -84,6 +86,7 @@ function Sheet({ call }: { call: Call }) {
               {t`Audio-only answer`}
             </Button>
           )}
+          {messagesOutsideCalls && <Reply call={call} />}
         </div>
       </div>
     </Modal>

@@ -33,6 +33,7 @@ const SELF_AMONG_FROM = 2
 export interface Parts {
   chat: ReactNode
   people: ReactNode
+  devices: ReactNode
   DeviceMenu: DeviceMenu
 }
 
@@ -117,6 +118,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
         </div>
         {panel === 'chat' && <SidePanel title={t`Messages`}>{parts.chat}</SidePanel>}
         {panel === 'people' && <SidePanel title={t`People`}>{parts.people}</SidePanel>}
+        {panel === 'devices' && <SidePanel title={t`Devices`}>{parts.devices}</SidePanel>}
         {panel === 'details' && (
           <SidePanel title={t`Connection details`}>
             <Details me={me} session={session} />

@@ -141,7 +141,7 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
           {paused ? <Play aria-hidden className={ICON} /> : <Pause aria-hidden className={ICON} />}
         </Control>
       )}
-      <MoreMenu session={session} wide={wide} DeviceMenu={DeviceMenu}>
+      <MoreMenu session={session} wide={wide}>
         <Toolbar.Button asChild>
           <DropdownMenu.Trigger aria-label={t`More`} data-tip={t`More`} className={cx(ROUND, PLAIN)}>
             <Ellipsis aria-hidden className={ICON} />

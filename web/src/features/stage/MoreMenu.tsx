@@ -11,23 +11,22 @@ import {
   PhoneMissed,
   PictureInPicture2,
   PanelRight,
+  SlidersHorizontal,
 } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
-import type { DeviceMenu } from './Controls'
 import { EMOJIS, MENU } from './Controls'
 import { useStage } from './view'
 
 interface Props {
   session: SessionView
   wide: boolean
-  DeviceMenu: DeviceMenu
   children: ReactNode
 }
 
-export function MoreMenu({ session, wide, DeviceMenu, children }: Props) {
+export function MoreMenu({ session, wide, children }: Props) {
   const { layout, selfHidden, togglePanel, toggleLayout } = useStage()
   const mine = useParley(({ world }) => world.me?.id === session.call?.started_by)
   return (
@@ -90,11 +89,9 @@ export function MoreMenu({ session, wide, DeviceMenu, children }: Props) {
             </Item>
           )}
           {!wide && (
-            <>
-              <Line />
-              <DeviceMenu kind="microphone" />
-              <DeviceMenu kind="camera" />
-            </>
+            <Item icon={SlidersHorizontal} onSelect={() => togglePanel('devices')}>
+              {t`Devices`}
+            </Item>
           )}
           {mine && session.call?.state === 'active' && (
             <>

@@ -1,7 +1,7 @@
 /* How this person looks at the call: layout, what is pinned, which panel is open. Nobody else sees it. */
 import { create } from 'zustand'
 
-export type Panel = 'chat' | 'people' | 'details'
+export type Panel = 'chat' | 'people' | 'details' | 'devices'
 
 interface StageView {
   layout: 'grid' | 'speaker'
