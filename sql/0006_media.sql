@@ -74,7 +74,8 @@ begin
 		update call_members m set state = 'joined', connected = true, media_made = v_made, deadline = null,
 			media_changed_at = clock_timestamp()
 		where m.call_id = p_call and m.user_id = p_user;
-	elsif p_state in ('disconnected', 'closed') and v_member.connected then
+	-- A newer one that never worked changes nothing for the one that does.
+	elsif p_state in ('disconnected', 'closed') and v_member.connected and v_made = v_member.media_made then
 		update call_members m set state = 'reconnecting', connected = false, media_made = v_made,
 			media_changed_at = clock_timestamp(),
 			deadline = case when v_call.state = 'active' then clock_timestamp() + v_call.reconnect_grace end

@@ -141,6 +141,8 @@ static void on_hello(const struct db_result *result, void *arg)
 			events_closed(conn);
 		if (request_is_gone(req))
 			reply_empty(req, 204);
+		else if (result->error == DB_OK && result->rows == 0)
+			reply_problem(req, 401, "unauthorized", NULL, "You are not signed in, or no longer.");
 		else if (!answer_failed(req, result))
 			reply_retry(req, 503, "overloaded", "The server is stopping; connect again.", 1);
 		return;
@@ -163,7 +165,7 @@ static void on_hello(const struct db_result *result, void *arg)
 static void get_events(struct request *req)
 {
 	struct events_conn *conn;
-	char user[ID_TEXT_LEN + 1];
+	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
 	struct ws *ws;
 
 	if (!request_header(req, "upgrade")) {
@@ -181,7 +183,7 @@ static void get_events(struct request *req)
 		return;
 	}
 	req->state = conn;
-	const char *params[] = { id_format(&req->auth.user_id, user) };
+	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session) };
 	err = db_exec(req->worker->db, "hello", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_hello, req);
 	if (err < 0) {
 		events_closed(conn);

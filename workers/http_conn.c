@@ -393,8 +393,8 @@ void http_conn_drain(struct http_conn *conn)
 	if (conn->state == CONN_IDLE) {
 		linger(conn);
 		update_interest(conn);
-	} else {
-		conn->close_after = conn->state != CONN_UPGRADED;
+	} else if (conn->state != CONN_UPGRADED) {
+		conn->close_after = true;
 	}
 }
 

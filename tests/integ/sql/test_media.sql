@@ -44,6 +44,8 @@ begin
 	perform pg_temp.is((pg_temp.state(2, 1, 'closed', 200)).notify, null, 'the old one');
 	perform pg_temp.is((pg_temp.state(2, 1, 'disconnected', 200)).notify, null, 'the old one');
 	perform pg_temp.is(pg_temp.call(pg_temp.c(1)), 'active v4: joined joined', 'as it was');
+	perform pg_temp.is((pg_temp.state(2, 1, 'closed', 400)).notify, null, 'a newer one that never worked');
+	perform pg_temp.is(pg_temp.call(pg_temp.c(1)), 'active v4: joined joined', 'as it was');
 	perform pg_temp.is((pg_temp.state(2, 1, 'connected', 900, 2)).notify, null, 'another device');
 	perform pg_temp.is((pg_temp.state(3, 1, 'connected', 900)).media::jsonb -> 0 ->> 'do', 'close_member', 'a stranger');
 
