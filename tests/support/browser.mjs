@@ -121,7 +121,7 @@ export class BrowserPerson {
             nacks: s.nackCount,
           };
         }
-        if (s.type === "outbound-rtp" && s.kind === "video") out.sent = { width: s.frameWidth, height: s.frameHeight, target: s.targetBitrate, bytes: s.bytesSent, limited: s.qualityLimitationReason, fps: s.framesPerSecond };
+        if (s.type === "outbound-rtp" && s.kind === "video" && s.bytesSent > (out.sent?.bytes ?? 0)) out.sent = { width: s.frameWidth, height: s.frameHeight, target: s.targetBitrate, bytes: s.bytesSent, limited: s.qualityLimitationReason, fps: s.framesPerSecond };
         if (s.type === "candidate-pair" && s.availableOutgoingBitrate) out.estimate = s.availableOutgoingBitrate;
       }
       return out;

@@ -83,7 +83,9 @@ export class Server {
       ...(options.env ?? {}),
     };
     const log = createWriteStream(server.logFile);
-    server.child = spawn(path.join(ROOT, "scripts/run"), [], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    // A test that is killed takes its server with it.
+    const command = ["--pdeathsig", "TERM", path.join(ROOT, "scripts/run")];
+    server.child = spawn("setpriv", command, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
     server.child.stdout.pipe(log, { end: false });
     server.child.stderr.pipe(log, { end: false });
     server.exited = new Promise((resolve) => server.child.once("exit", (code, signal) => resolve({ code, signal })));
