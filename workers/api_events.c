@@ -5,8 +5,10 @@
 #include "workers/answer.h"
 #include "workers/events.h"
 #include "workers/json.h"
+#include "workers/media_link.h"
 #include "workers/presence.h"
 #include "workers/router.h"
+#include "workers/sdp.h"
 #include "workers/worker.h"
 #include "workers/ws.h"
 
@@ -19,6 +21,8 @@
 #define EMOJI_MAX	     16 /* characters: some emoji are made of many */
 #define TYPING_PER_SECOND    2
 #define REACTIONS_PER_SECOND 5
+#define VIEWS_PER_SECOND     20
+#define VIEW_HEIGHT_MAX	     8192
 
 /* Client messages */
 
@@ -62,6 +66,42 @@ static void signal_call(struct ws *ws, struct events_conn *conn, const char *typ
 	db_exec(worker->db, "call_signal", 0, params, ARRAY_LEN(params), on_signalled, worker);
 }
 
+/* What the page shows: a hint for the mediads. A stranger's finds no transport there. */
+static void view_call(struct ws *ws, struct events_conn *conn, const struct json *call, const struct json *view)
+{
+	struct worker *worker = events_conn_worker(conn);
+	const struct id *user = events_conn_user(conn);
+	struct msg_view_item items[MSG_VIEW_MAX] = { 0 };
+	enum track_kind kind;
+	size_t len = 0;
+	struct id id;
+
+	if (!call || call->type != JSON_STRING || id_parse(call->string.text, call->string.len, &id) < 0 || !view ||
+	    view->type != JSON_ARRAY) {
+		ws_close(ws, CLOSE_BAD_MESSAGE, "a view needs call_id and view");
+		return;
+	}
+	for (const struct json *at = view->list.first; at && len < MSG_VIEW_MAX; at = at->next) {
+		const struct json *member = at->type == JSON_OBJECT ? json_get(at, "member") : NULL;
+		const struct json *what = member ? json_get(at, "kind") : NULL, *height = json_get(at, "height");
+		struct msg_view_item *item = &items[len];
+		if (!what || !height || member->type != JSON_STRING || what->type != JSON_STRING ||
+		    height->type != JSON_INT || height->integer < 0 || height->integer > VIEW_HEIGHT_MAX ||
+		    id_parse(member->string.text, member->string.len, &item->member) < 0 ||
+		    sdp_track_kind_parse(what->string.text, &kind) < 0) {
+			ws_close(ws, CLOSE_BAD_MESSAGE, "a view names member, kind and height");
+			return;
+		}
+		item->kind = (uint8_t)kind;
+		item->height = (uint16_t)height->integer;
+		len++;
+	}
+	struct limits_verdict verdict = limits_take(worker->limits, "view", user->b, sizeof(user->b), VIEWS_PER_SECOND,
+						    USEC_PER_SEC, clock_now_us());
+	if (verdict.allowed && worker->media)
+		media_link_view(worker->media, &id, user, items, len);
+}
+
 static void on_message(struct ws *ws, struct events_conn *conn, const struct json *message)
 {
 	static const char pong[] = "{\"type\":\"pong\"}";
@@ -79,6 +119,8 @@ static void on_message(struct ws *ws, struct events_conn *conn, const struct jso
 		signal_call(ws, conn, "typing", call, NULL, TYPING_PER_SECOND);
 	else if (strcmp(type->string.text, "reaction") == 0 && emoji_is_valid(emoji))
 		signal_call(ws, conn, "reaction", call, emoji, REACTIONS_PER_SECOND);
+	else if (strcmp(type->string.text, "view") == 0)
+		view_call(ws, conn, call, json_get(message, "view"));
 	else if (strcmp(type->string.text, "reaction") == 0)
 		ws_close(ws, CLOSE_BAD_MESSAGE, "this is no emoji");
 }
