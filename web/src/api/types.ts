@@ -17,4 +17,5 @@ export type Problem = Schemas['Problem']
 export type ProblemCode = Schemas['ProblemCode']
 export type ServerEvent = Schemas['ServerEvent']
 export type ClientMessage = Schemas['ClientMessage']
+export type Quality = Schemas['QualityEvent']['quality']
 export type EndReason = NonNullable<Call['end_reason']>

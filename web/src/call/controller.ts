@@ -4,7 +4,7 @@ import { createStore } from 'zustand/vanilla'
 import type { Api } from '../api/client'
 import { ApiError } from '../api/client'
 import { t } from '@lingui/core/macro'
-import type { Call, ClientMessage, Message, ServerEvent, User } from '../api/types'
+import type { Call, ClientMessage, Message, Quality, ServerEvent, User } from '../api/types'
 import type { ChatView, Keep } from './chat'
 import { Chat } from './chat'
 import type { Chosen, Device, DeviceKind, Devices, Taken } from './devices'
@@ -30,7 +30,6 @@ import { CallSession } from './session'
 import type { LinkHandlers, LinkState } from './socket'
 import type { SoundsLike } from './sounds'
 import type { Speaking } from './speaking'
-import type { Quality, WireEvent } from './wire'
 
 export interface Notice {
   key: number
@@ -269,7 +268,7 @@ export class Controller {
   }
 
   /** What is only about the call on the screen. */
-  private inCall(event: ServerEvent | WireEvent): void {
+  private inCall(event: ServerEvent): void {
     const callId = this.session?.callId
     if (!callId || !('call_id' in event) || event.call_id !== callId) return
     switch (event.type) {
