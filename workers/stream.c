@@ -85,10 +85,9 @@ int stream_handshake(struct stream *s)
 	return err == 0 ? -EPIPE : err;
 }
 
-static int plain_read(struct stream *s, void *buf, size_t len)
+/* What recv() or send() returned, errno with it. */
+static int plain_result(struct stream *s, ssize_t n)
 {
-	ssize_t n = recv(s->fd, buf, len, 0);
-
 	if (n >= 0)
 		return (int)n;
 	if (errno == EAGAIN || errno == EINTR)
@@ -102,7 +101,7 @@ int stream_read(struct stream *s, void *buf, size_t len)
 	if (s->broken)
 		return -EPIPE;
 	if (!s->ssl)
-		return plain_read(s, buf, len);
+		return plain_result(s, recv(s->fd, buf, len, 0));
 	ERR_clear_error();
 	int n = SSL_read(s->ssl, buf, (int)len);
 	s->read_wants_write = false;
@@ -207,13 +206,7 @@ static int write_some(struct stream *s, const uint8_t *data, size_t len)
 		int err = ssl_error(s, n, &s->write_wants_read, SSL_ERROR_WANT_READ);
 		return err == 0 ? -EPIPE : err;
 	}
-	ssize_t n = send(s->fd, data, len, MSG_NOSIGNAL);
-	if (n >= 0)
-		return (int)n;
-	if (errno == EAGAIN || errno == EINTR)
-		return -EAGAIN;
-	s->broken = true;
-	return -EPIPE;
+	return plain_result(s, send(s->fd, data, len, MSG_NOSIGNAL));
 }
 
 int stream_flush(struct stream *s, uint8_t *scratch)

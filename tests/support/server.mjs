@@ -51,7 +51,7 @@ function get(url) {
 }
 
 export class Server {
-  /** options: { workers, mediads, opts: ["media.placement=spread", …], build, env } */
+  /** options: { workers, mediads, opts: ["media.placement=spread", …], ports } */
   static async start(options = {}) {
     const server = new Server();
     const ports = await freePorts();
@@ -77,10 +77,9 @@ export class Server {
       PARLEY_MEDIA_PORT: String(server.ports.media),
       PARLEY_ADMIN_PORT: String(server.ports.admin),
       PARLEY_OPTS: opts.map((o) => `-o ${o}`).join(" "),
-      PARLEY_BUILD: options.build ?? process.env.BUILD ?? "build",
+      PARLEY_BUILD: process.env.BUILD ?? "build",
       PARLEY_NO_BUILD: "1", // tests/run has built everything
       PARLEY_PG_OPTS: "-c fsync=off",
-      ...(options.env ?? {}),
     };
     const log = createWriteStream(server.logFile);
     // A test that is killed takes its server with it.
