@@ -132,6 +132,41 @@ describe('the history', () => {
   })
 })
 
+describe('a call that goes on without oneself', () => {
+  const history = { isPending: false, isError: false, hasNextPage: false } as unknown as History
+  const list = (shown: Call) =>
+    show(
+      <HistoryList
+        calls={[shown]}
+        history={history}
+        meId={ana.id}
+        contacts={{ [bela.id]: contact(bela) }}
+        named
+        empty=""
+      />,
+    )
+  const left = (more: Partial<Call>) =>
+    call({
+      state: 'active',
+      members: [member(ana, 'left'), member(bela, 'joined'), member(cleo, 'joined')],
+      ...more,
+    })
+
+  it('can be joined again from the history', async () => {
+    const answer = vi.spyOn(parley, 'answer').mockReturnValue()
+    const open = left({})
+    list(open)
+    expect(screen.getByText('Still going on')).toBeTruthy()
+    await userEvent.click(screen.getByRole('button', { name: 'Join the call with Bela and Cleo' }))
+    expect(answer).toHaveBeenCalledWith(open, true)
+  })
+
+  it('cannot be joined when it is locked', () => {
+    list(left({ locked: true }))
+    expect(screen.queryByRole('button', { name: /^Join/ })).toBeNull()
+  })
+})
+
 describe('a call while another one is on', () => {
   it('says that answering pauses the first', () => {
     const second = call({

@@ -129,4 +129,14 @@ export function ongoingCall(world: World): Call | null {
   return null
 }
 
+/** A call that goes on without this account, which may come (back) in. */
+export function isOpenTo(call: Call, meId: string): boolean {
+  const mine = memberOf(call, meId)
+  return (
+    call.state === 'active' &&
+    !call.locked &&
+    (mine?.state === 'left' || mine?.state === 'declined' || mine?.state === 'missed')
+  )
+}
+
 export const callerOf = (call: Call): User | undefined => memberOf(call, call.started_by)?.user

@@ -2,7 +2,7 @@
 import { i18n } from '@lingui/core'
 import { t } from '@lingui/core/macro'
 import type { Call, Contact, User } from '../api/types'
-import { memberOf, othersIn } from './model'
+import { isOpenTo, memberOf, othersIn } from './model'
 
 export const nameOf = (user: User, contact?: Contact): string => contact?.nickname || user.display_name
 
@@ -72,6 +72,7 @@ export function historyLine(call: Call, meId: string): HistoryLine {
   const outgoing = call.started_by === meId
   const mine = memberOf(call, meId)
   const line = (text: string, missed = false): HistoryLine => ({ text, missed, outgoing })
+  if (isOpenTo(call, meId)) return line(t`Still going on`)
   if (call.state !== 'ended') return line(call.state === 'ringing' ? t`Ringing now` : t`In a call now`)
   switch (call.end_reason) {
     case 'declined':

@@ -2,7 +2,7 @@ import { plural, t } from '@lingui/core/macro'
 import { ArrowDownLeft, ArrowUpRight, MessageSquareText, Phone, PhoneMissed, Video } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { Call, Contact } from '../../api/types'
-import { othersIn } from '../../call/model'
+import { isOpenTo, othersIn } from '../../call/model'
 import { historyLine, otherName, whenWords } from '../../call/sentences'
 import type { History } from '../../state/history'
 import { parley } from '../../state/parley'
@@ -95,7 +95,15 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
         <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">
           {whenWords(call.created_at)}
         </time>
-        {named && (
+        {isOpenTo(call, meId) ? (
+          <Button
+            look="accent"
+            aria-label={t`Join the call with ${name}`}
+            onClick={() => parley.answer(call, call.video)}
+          >
+            {t`Join`}
+          </Button>
+        ) : named ? (
           <IconButton
             label={t`Call ${name} again`}
             className={cx('-me-2 text-soft hover:text-text', again.length === 0 && 'invisible')}
@@ -107,7 +115,7 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
               <Phone aria-hidden className="size-4.5" />
             )}
           </IconButton>
-        )}
+        ) : null}
       </div>
       {written > 0 && (
         <div id={chatId} hidden={!open} className="ps-7">
