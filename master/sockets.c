@@ -2,7 +2,7 @@
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
-#include "master/addresses.h"
+#include "lib/addresses.h"
 #include "master/listen.h"
 
 #include <arpa/inet.h>

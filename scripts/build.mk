@@ -85,8 +85,8 @@ install: programs web $(BUILD)/openapi.json ## install into $(DESTDIR)$(PREFIX)
 		install -D -m 0644 $$page $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/} && \
 		gzip -9nf $(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}; done
 	$(Q)mkdir -p $(DESTDIR)$(PREFIX)/lib/systemd/system
-	$(Q)for unit in systemd/parley.service systemd/parley.socket; do \
-		sed -e 's|/usr/bin/|$(PREFIX)/bin/|; s|/usr/lib/|$(PREFIX)/lib/|; s|/etc/parley|$(SYSCONFDIR)/parley|g' $$unit \
+	$(Q)for unit in systemd/parley.service systemd/parley.socket systemd/parley-turn.service; do \
+		sed -e 's|/usr/bin/parley|$(PREFIX)/bin/parley|; s|/usr/lib/|$(PREFIX)/lib/|; s|/etc/parley|$(SYSCONFDIR)/parley|g' $$unit \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
 	$(Q)install -D -m 0644 systemd/parley.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/parley.conf
 	$(Q)install -D -m 0644 systemd/parley.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/parley.conf

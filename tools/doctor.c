@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 #include "lib/cleanup.h"
 #include "tools/admin_client.h"
+#include "tools/turn_probe.h"
 
 #include <libpq-fe.h>
 #include <openssl/pem.h>
@@ -144,12 +145,35 @@ static void look_at_kernel(void)
 		    (unsigned long long)limit.rlim_max);
 }
 
+static void look_at_turn(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->turn.urls.len; i++) {
+		const char *text = conf->turn.urls.item[i];
+		struct turn_url url;
+		int err = turn_url_parse(text, &url);
+		if (err == 0)
+			err = turn_probe(&url);
+		if (err == 0)
+			say(FINDING_OK, "turn", "%s answers", text);
+		else if (err == -EHOSTUNREACH)
+			say(FINDING_FAIL, "turn", "%s: the name has no address that can be reached from here", text);
+		else
+			say(FINDING_FAIL, "turn", "%s: %s; is parley-turn.service running, and the port open?", text,
+			    strerror(-err));
+	}
+	if (conf->turn.urls.len == 0)
+		say(FINDING_WARN, "turn",
+		    "turn.urls is empty: people whose network lets no UDP out cannot call; see [turn] in "
+		    "parley.conf(5)");
+}
+
 int doctor_run(const struct conf *conf)
 {
 	fails = 0;
 	look_at_certificate(conf);
 	look_at_database(conf);
 	look_at_server(conf);
+	look_at_turn(conf);
 	look_at_kernel();
 	return fails;
 }

@@ -4,6 +4,7 @@
 #include "tools/admin_client.h"
 #include "tools/doctor.h"
 #include "tools/manage.h"
+#include "tools/turn.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VA
 			    "  status    which processes live, and what they carry (exit status 1: not ready)\n"
 			    "  doctor    look for what commonly goes wrong (exit status 1: something does)\n"
 			    "  metrics   the figures as Prometheus reads them\n"
+			    "  turn-config   settings for coturn that fit these, as parley-turn.service uses them\n"
 			    "\n"
 			    "  -c, --config FILE   settings (" PARLEY_CONF ")\n"
 			    "  --version, --help\n";
@@ -110,6 +112,21 @@ static int cmd_metrics(const struct conf *conf)
 	return err == 0 && status == 200 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int cmd_turn_config(const struct conf *conf)
+{
+	int err = turn_write_config(conf, stdout);
+
+	if (err == -ENOENT)
+		fputs("parleyctl: turn.urls names no TURN server; give it for example\n"
+		      "  [turn]\n"
+		      "  urls = turn:HOST, turn:HOST?transport=tcp, turns:HOST?transport=tcp\n"
+		      "  secret = (a long random word)\n",
+		      stderr);
+	else if (err < 0)
+		fprintf(stderr, "parleyctl: turn-config: %s\n", strerror(-err));
+	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int command(const struct conf *conf, const char *name)
 {
 	if (strcmp(name, "status") == 0)
@@ -118,6 +135,8 @@ static int command(const struct conf *conf, const char *name)
 		return doctor_run(conf) > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 	if (strcmp(name, "metrics") == 0)
 		return cmd_metrics(conf);
+	if (strcmp(name, "turn-config") == 0)
+		return cmd_turn_config(conf);
 	fprintf(stderr, "parleyctl: unknown command '%s'\n", name);
 	print_usage(stderr);
 	return 2;

@@ -90,17 +90,17 @@ test("a port in use is one clear line and a status other than 0", async () => {
 });
 
 test("units, sysusers and tmpfiles are there and systemd-analyze accepts the units", () => {
-  const units = [path.join(ROOT, "systemd/parley.service"), path.join(ROOT, "systemd/parley.socket")];
+  const units = [path.join(ROOT, "systemd/parley.service"), path.join(ROOT, "systemd/parley.socket"), path.join(ROOT, "systemd/parley-turn.service")];
   for (const u of units) assert.ok(existsSync(u));
   // The unit names installed programs; verify against copies that name the built ones.
   const tmp = mkdtempSync(path.join(os.tmpdir(), "parley-units-"));
   for (const u of units) {
-    const text = readFileSync(u, "utf8").replace(/^(Exec\w+=[-+!@:]*)\S*\/parleyd/gm, `$1${parleyd}`);
+    const text = readFileSync(u, "utf8").replace(/^(Exec\w+=[-+!@:]*)\S*\/(parleyd|turnserver)/gm, (_, exec, program) => exec + (program === "parleyd" ? parleyd : "/bin/true"));
     writeFileSync(path.join(tmp, path.basename(u)), text);
   }
-  const run = spawnSync("systemd-analyze", ["verify", "--man=no", path.join(tmp, "parley.service"), path.join(tmp, "parley.socket")], { encoding: "utf8" });
+  const run = spawnSync("systemd-analyze", ["verify", "--man=no", ...units.map((u) => path.join(tmp, path.basename(u)))], { encoding: "utf8" });
   rmSync(tmp, { recursive: true, force: true });
-  const complaints = (run.stderr + run.stdout).split("\n").filter((l) => /parley\.(service|socket)/.test(l));
+  const complaints = (run.stderr + run.stdout).split("\n").filter((l) => /parley(-turn)?\.(service|socket)/.test(l));
   assert.deepEqual(complaints, []);
 });
 

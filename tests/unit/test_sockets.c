@@ -1,5 +1,5 @@
 /* links: master */
-#include "master/addresses.h"
+#include "lib/addresses.h"
 #include "master/listen.h"
 #include "master/sockets.h"
 

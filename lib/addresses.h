@@ -1,10 +1,10 @@
-/* master/addresses.h - which of this machine's addresses media is received on.
+/* lib/addresses.h - which of this machine's addresses media is received on.
  *
  * auto takes every address of interfaces that are up, except link-local ones, those of container bridges
  * (docker0, br-…, veth…, virbr…, lxc…, …) and IPv6 addresses that are temporary, deprecated or not usable yet.
  * Loopback is taken when public_url names this machine alone (localhost), or when nothing else exists. */
-#ifndef PARLEY_MASTER_ADDRESSES_H
-#define PARLEY_MASTER_ADDRESSES_H
+#ifndef PARLEY_LIB_ADDRESSES_H
+#define PARLEY_LIB_ADDRESSES_H
 
 #include "lib/conf.h"
 

@@ -1,4 +1,4 @@
-#include "master/addresses.h"
+#include "lib/addresses.h"
 
 #include "lib/cleanup.h"
 #include "lib/log.h"
