@@ -100,7 +100,7 @@ struct turn_serves {
 
 static void learn(const struct conf *conf, struct turn_serves *ret_serves)
 {
-	struct turn_serves serves = { 0 };
+	struct turn_serves serves = { .plain_port = 0 };
 	struct turn_url url;
 
 	for (size_t i = 0; i < conf->turn.urls.len; i++) {
@@ -130,10 +130,11 @@ int turn_write_config(const struct conf *conf, FILE *out)
 	if (err < 0)
 		return err;
 	host_of_origin(conf->server.public_url, realm, sizeof(realm));
+	unsigned port = serves.plain_port ? serves.plain_port : PORT_PLAIN;
 	fprintf(out,
 		"# coturn for %s, made by `parleyctl turn-config` from parley.conf: change it there.\n"
 		"listening-port=%u\n",
-		conf->server.public_url, serves.plain_port ? serves.plain_port : PORT_PLAIN);
+		conf->server.public_url, port);
 	if (serves.tls)
 		fprintf(out, "tls-listening-port=%u\ncert=%s\npkey=%s\nno-tlsv1\nno-tlsv1_1\n", serves.tls_port,
 			conf->server.tls_cert, conf->server.tls_key);
