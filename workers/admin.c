@@ -4,6 +4,7 @@
 #include "workers/admin_api.h"
 #include "workers/db.h"
 #include "workers/request.h"
+#include "workers/router.h"
 #include "workers/worker.h"
 
 #include <string.h>
@@ -249,8 +250,7 @@ void admin_dispatch(struct request *req)
 			pages[i].handler(req);
 			return;
 		}
-		request_add_header(req, "Allow", "GET, HEAD");
-		reply_problem(req, 405, "method_not_allowed", NULL, "Only GET.");
+		router_reply_not_allowed(req, 1u << HTTP_GET);
 		return;
 	}
 	reply_problem(req, 404, "not_found", NULL, "There is /healthz, /readyz, /metrics and /admin/v1.");

@@ -6,6 +6,7 @@
 #include "workers/json.h"
 #include "workers/password.h"
 #include "workers/pool.h"
+#include "workers/router.h"
 #include "workers/worker.h"
 
 #include <stdio.h>
@@ -26,7 +27,7 @@ static bool takes_no_body(struct request *req)
 {
 	if (req->body_len == 0)
 		return true;
-	reply_problem(req, 415, "unsupported_media_type", NULL, "This operation takes no body.");
+	reply_problem(req, 415, "unsupported_media_type", NULL, "This operation takes no body; send none.");
 	return false;
 }
 
@@ -60,7 +61,8 @@ static void on_hashed(void *arg, bool ran)
 	if (req->body_buf.data)
 		password_wipe(req->body_buf.data, req->body_buf.len);
 	if (!ran || secret->err < 0) {
-		reply_retry(req, 503, "overloaded", "The server has too much to do at this moment.", 2);
+		reply_retry(req, 503, "overloaded",
+			    "The server has too much to do at this moment; try again in a few seconds.", 2);
 		return;
 	}
 	if (secret->makes) {
@@ -87,7 +89,8 @@ static void secret_submit(struct request *req, bool makes, const char *name, con
 				   .password = (char *)(uintptr_t)password,
 				   .makes = makes };
 	if (pool_submit(req->worker->pool, secret_work, on_hashed, secret) < 0)
-		reply_retry(req, 503, "overloaded", "The server has too much to do at this moment.", 2);
+		reply_retry(req, 503, "overloaded",
+			    "The server has too much to do at this moment; try again in a few seconds.", 2);
 }
 
 static void get_users(struct request *req)
@@ -290,7 +293,7 @@ static void run(struct request *req, size_t i)
 		reply_problem(req, 415, "unsupported_media_type", NULL, "The body must be application/json.");
 		return;
 	}
-	if (req->method != HTTP_GET)
+	if (operations[i].method != HTTP_GET)
 		log_info("audit: admin %s %s", verbs[req->method], req->target);
 	operations[i].handler(req);
 }
@@ -299,12 +302,15 @@ bool admin_api_dispatch(struct request *req)
 {
 	char *part[3] = { NULL }, *at;
 	size_t parts = 0;
-	bool there = false;
+	enum http_method method = req->method == HTTP_HEAD ? HTTP_GET : req->method;
+	unsigned allowed = 0; /* set of methods that the path has */
 
 	if (strncmp(req->path, PREFIX, strlen(PREFIX)) != 0)
 		return false;
 	if (request_header(req, "origin") || request_header(req, "sec-fetch-site") || !host_is_local(req->host)) {
-		reply_problem(req, 403, "forbidden", NULL, "This is not for browsers.");
+		reply_problem(req, 403, "forbidden", NULL,
+			      "This is not for browsers: Host has to be this machine's loopback, and Origin and "
+			      "Sec-Fetch-Site absent.");
 		return true;
 	}
 	at = arena_strdup(&req->arena, req->path + strlen(PREFIX));
@@ -318,14 +324,14 @@ bool admin_api_dispatch(struct request *req)
 		if (want != parts || strcmp(operations[i].collection, part[0]) != 0 ||
 		    (operations[i].action && strcmp(operations[i].action, part[2]) != 0))
 			continue;
-		there = true;
-		if (operations[i].method != req->method)
+		allowed |= 1u << operations[i].method;
+		if (operations[i].method != method)
 			continue;
 		req->param[0] = part[1];
 		run(req, i);
 		return true;
 	}
-	if (there)
-		reply_problem(req, 405, "method_not_allowed", NULL, "The path exists, but not with this method.");
-	return there;
+	if (allowed)
+		router_reply_not_allowed(req, allowed);
+	return allowed != 0;
 }

@@ -14,7 +14,8 @@
 
 static void reply_unavailable(struct request *req)
 {
-	reply_retry(req, 503, "database_unavailable", "The database is away for the moment.", RETRY_AFTER_S);
+	reply_retry(req, 503, "database_unavailable",
+		    "The database is away for the moment; try again in a few seconds.", RETRY_AFTER_S);
 }
 
 void answer_exec(struct request *req, const char *statement, unsigned flags, const char *const *params,

@@ -49,7 +49,7 @@ static void reply_internal(struct request *req)
 
 static void reply_overloaded(struct request *req)
 {
-	reply_retry(req, 503, "overloaded", "Too many people sign in at this moment.", 2);
+	reply_retry(req, 503, "overloaded", "Too many people sign in at this moment; try again in a few seconds.", 2);
 }
 
 /* The password is needed no longer; it stands in the body and in its parsed copy. */
@@ -150,11 +150,13 @@ static bool admit_sign_up(struct request *req, const char *invite)
 	size_t len = auth_address_key(req, key);
 
 	if (worker->conf.limits.signups == CONF_SIGNUPS_CLOSED) {
-		reply_problem(req, 403, "signups_closed", NULL, "This server takes no new accounts.");
+		reply_problem(req, 403, "signups_closed", NULL,
+			      "This server takes no new accounts; whoever runs it may make one.");
 		return false;
 	}
 	if (worker->conf.limits.signups == CONF_SIGNUPS_INVITE && !invite) {
-		reply_problem(req, 403, "invite_required", "invite", "An account needs an invitation here.");
+		reply_problem(req, 403, "invite_required", "invite",
+			      "An account needs an invitation here; whoever runs the server makes them.");
 		return false;
 	}
 	struct limits_verdict verdict =
@@ -373,12 +375,18 @@ static void on_session_deleted(const struct db_result *result, void *arg)
 	struct request *req = arg;
 	const struct id *session = req->state;
 
-	if (result->error == DB_OK && result->rows > 0 && db_int(result, 0, "status", 0) == 204) {
+	int status = result->error == DB_OK && result->rows > 0 ? (int)db_int(result, 0, "status", 0) : 0;
+	bool own = id_equal(session, &req->auth.session_id);
+
+	if (status == 204)
 		events_close_session(req->worker->events, &req->auth.user_id, session);
-		if (id_equal(session, &req->auth.session_id) && req->auth.kind == AUTH_COOKIE)
-			auth_set_cookie(req, NULL);
-	}
-	answer_send(result, req);
+	if (own && req->auth.kind == AUTH_COOKIE && (status == 204 || status == 404))
+		auth_set_cookie(req, NULL);
+	/* Of two requests that sign out at once, the later one finds it done. */
+	if (own && status == 404)
+		reply_empty(req, 204);
+	else
+		answer_send(result, req);
 }
 
 static void session_delete(struct request *req, const struct id *session_id)
@@ -487,7 +495,8 @@ static void get_users(struct request *req)
 	char user[ID_TEXT_LEN + 1];
 
 	if (!search_is_valid(q)) {
-		reply_problem(req, 422, "invalid_field", "q", "q must have 1 to 64 characters.");
+		reply_problem(req, 422, "invalid_field", "q",
+			      "q must have 1 to 64 characters; it is what to look for.");
 		return;
 	}
 	const char *params[] = { id_format(&req->auth.user_id, user), q };

@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INVITE_MAX 1000
+#define INVITE_MAX	 1000
+#define UNIQUE_VIOLATION "23505" /* SQLSTATE */
 
 /* The texts of what most calls of the database begin with. */
 struct who {
@@ -67,6 +68,15 @@ static const char *invite_text(struct request *req, const struct json_ids *invit
 	return wrong ? NULL : copy;
 }
 
+/* Somebody else makes a call of the same id at this moment: the database says so by an error. */
+static void on_created(const struct db_result *result, void *arg)
+{
+	if (result->error == DB_ERROR && strcmp(result->sqlstate, UNIQUE_VIOLATION) == 0)
+		reply_problem(arg, 422, "invalid_field", "id", "This id is taken; make a random one.");
+	else
+		answer_send(result, arg);
+}
+
 static void post_calls(struct request *req)
 {
 	const struct worker *worker = req->worker;
@@ -100,7 +110,7 @@ static void post_calls(struct request *req)
 		number(req, worker->conf.calls.ring_timeout_s),
 		number(req, worker->conf.calls.reconnect_grace_s),
 	};
-	answer_from(req, "call_create", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+	answer_exec(req, "call_create", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_created);
 }
 
 static void get_calls(struct request *req)
@@ -253,7 +263,7 @@ static void patch_call(struct request *req)
 	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !who_read(req, &who))
 		return;
 	if (!has_locked) {
-		reply_problem(req, 422, "invalid_field", "locked", "locked is missing.");
+		reply_problem(req, 422, "invalid_field", "locked", "locked is missing: true or false.");
 		return;
 	}
 	const char *params[] = { who.me, who.call, truth(true, locked) };

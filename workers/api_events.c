@@ -184,7 +184,7 @@ static void on_hello(const struct db_result *result, void *arg)
 		if (request_is_gone(req))
 			reply_empty(req, 204);
 		else if (result->error == DB_OK && result->rows == 0)
-			reply_problem(req, 401, "unauthorized", NULL, "You are not signed in, or no longer.");
+			reply_problem(req, 401, "unauthorized", NULL, "This sign-in has ended; sign in again.");
 		else if (!answer_failed(req, result))
 			reply_retry(req, 503, "overloaded", "The server is stopping; connect again.", 1);
 		return;
@@ -216,12 +216,14 @@ static void get_events(struct request *req)
 		return;
 	}
 	if (subprotocols_offered(req) == OFFER_OTHERS) {
-		reply_problem(req, 400, "invalid_json", NULL, "The subprotocol of this WebSocket is " SUBPROTOCOL ".");
+		reply_problem(req, 400, "invalid_json", NULL,
+			      "The subprotocol of this WebSocket is " SUBPROTOCOL "; offer it.");
 		return;
 	}
 	int err = events_open(req->worker->events, &req->auth.user_id, &req->auth.session_id, &conn);
 	if (err < 0) {
-		reply_retry(req, 503, "overloaded", "This server has no room for another WebSocket now.", 2);
+		reply_retry(req, 503, "overloaded",
+			    "This server has no room for another WebSocket now; try again in a few seconds.", 2);
 		return;
 	}
 	req->state = conn;

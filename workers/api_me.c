@@ -26,7 +26,8 @@ static void reply_internal(struct request *req)
 
 static void reply_overloaded(struct request *req)
 {
-	reply_retry(req, 503, "overloaded", "The server has too much to do at this moment.", 2);
+	reply_retry(req, 503, "overloaded", "The server has too much to do at this moment; try again in a few seconds.",
+		    2);
 }
 
 /* With the own password: changing it, deleting the account */
@@ -219,7 +220,7 @@ static void on_converted(void *arg, bool ran)
 			      "A picture has at most 8192 pixels a side and 25 million in all.");
 	else if (upload->err < 0)
 		reply_problem(req, 422, "invalid_field", "body",
-			      "This is no picture of the type that it is said to be.");
+			      "This is no whole picture of the type that Content-Type says.");
 	else
 		upload_store(upload);
 	buf_fini(&upload->webp);
@@ -321,7 +322,7 @@ static void get_export(struct request *req)
 						    EXPORTS_PER_MINUTE, 60 * USEC_PER_SEC, clock_now_us());
 
 	if (!verdict.allowed) {
-		auth_reply_throttled(req, &verdict, "You have just exported this.");
+		auth_reply_throttled(req, &verdict, "You have just exported this; wait a little before the next time.");
 		return;
 	}
 	request_add_header(req, "Content-Disposition", "attachment; filename=\"parley-export.json\"");

@@ -33,15 +33,21 @@ static bool parse_call_id(struct request *req, struct id *ret_call)
 {
 	if (id_parse(req->param[0], strlen(req->param[0]), ret_call) == 0)
 		return true;
-	reply_problem(req, 404, "not_found", NULL, "There is no such call.");
+	reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
 	return false;
+}
+
+/* One text: nobody can tell another's transport from none. */
+static void reply_gone(struct request *req)
+{
+	reply_problem(req, 404, "not_found", NULL, "This transport is gone, or not yours; offer anew with POST.");
 }
 
 static bool parse_media_id(struct request *req, unsigned *ret_mediad, uint64_t *ret_handle)
 {
 	if (media_id_parse(req->param[1], ret_mediad, ret_handle) == 0 && *ret_mediad < req->worker->mediads)
 		return true;
-	reply_problem(req, 404, "not_found", NULL, "There is no such transport.");
+	reply_gone(req);
 	return false;
 }
 
@@ -50,7 +56,7 @@ static bool parse_media_id(struct request *req, unsigned *ret_mediad, uint64_t *
 static void reply_sdp_problem(struct request *req, int err, const char *detail)
 {
 	if (err == -ENOMEM)
-		reply_problem(req, 500, "internal", NULL, "Out of memory.");
+		reply_problem(req, 500, "internal", NULL, NULL);
 	else
 		reply_problem(req, 422, "invalid_sdp", NULL, detail);
 }
@@ -117,19 +123,25 @@ static void reply_media_error(struct request *req, int error)
 	switch (error) {
 	case -ENOENT:
 	case -ENODEV:
-		reply_problem(req, 404, "not_found", NULL, "This transport is gone; offer anew with POST.");
+		reply_gone(req);
 		break;
 	case -ENOSPC:
-		reply_retry(req, 503, "overloaded", "There is no room for another participant's media.", RETRY_FULL_S);
+		reply_retry(req, 503, "overloaded",
+			    "There is no room for another participant's media; try again in a few seconds.",
+			    RETRY_FULL_S);
 		break;
 	case -EBADMSG:
-		reply_problem(req, 422, "invalid_sdp", NULL, "The media server cannot serve this offer.");
+		reply_problem(
+			req, 422, "invalid_sdp", NULL,
+			"This offer does not go on from the one before: its certificate stays, m-lines may be rejected "
+			"and not taken away. Offer anew with POST.");
 		break;
 	case -ENOMEM:
-		reply_problem(req, 500, "internal", NULL, "Out of memory.");
+		reply_problem(req, 500, "internal", NULL, NULL);
 		break;
 	default: /* -EAGAIN, -ETIMEDOUT, -ECONNRESET */
-		reply_retry(req, 503, "overloaded", "The media server is busy or starting.", RETRY_BUSY_S);
+		reply_retry(req, 503, "overloaded", "The media server is busy or starting; try again in a moment.",
+			    RETRY_BUSY_S);
 	}
 }
 
@@ -267,7 +279,7 @@ static void on_patch(struct request *req)
 	}
 	if (strcmp(type, "application/sdp") != 0 && strcmp(type, "application/json") != 0) {
 		reply_problem(req, 415, "unsupported_media_type", NULL,
-			      "The body must be application/sdp or application/trickle-ice-sdpfrag.");
+			      "The body must be application/sdp, application/json or application/trickle-ice-sdpfrag.");
 		return;
 	}
 	struct sdp_offer *offer = read_offer(req);

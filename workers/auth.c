@@ -208,7 +208,10 @@ static bool origin_is_own(const struct request *req, bool otherwise)
 
 static void reply_bad_origin(struct request *req)
 {
-	reply_problem(req, 403, "bad_origin", NULL, "This request does not come from a page of this server.");
+	reply_problem(
+		req, 403, "bad_origin", NULL,
+		"This request does not come from a page of this server: with the cookie, Origin has to be https:// and "
+		"the Host.");
 }
 
 bool auth_origin_allowed(struct request *req)
@@ -268,7 +271,7 @@ void auth_reply_throttled(struct request *req, const struct limits_verdict *verd
 
 static void reply_too_many(struct request *req, const struct limits_verdict *verdict)
 {
-	auth_reply_throttled(req, verdict, "Too many requests; slow down.");
+	auth_reply_throttled(req, verdict, "Too many requests; wait as long as Retry-After says.");
 }
 
 /* limits.requests_per_second for that subject, and what the client is told of it. */
@@ -358,7 +361,7 @@ static const char *credential_find(struct request *req, struct credential *ret_c
 		c = (struct credential){ AUTH_BEARER, token, strlen(token) };
 	} else if (authorization) {
 		return cookies || c.kind ? "Send one token, not several."
-					 : "This kind of Authorization is not known here.";
+					 : "This kind of Authorization is not known here; send Bearer and the token.";
 	} else if (c.kind == AUTH_NONE && cookies > 1) {
 		return "Send one token, not several.";
 	} else if (c.kind == AUTH_NONE && cookies == 1) {
@@ -385,7 +388,7 @@ static void on_found(const struct db_result *result, void *arg)
 		if (wait->optional)
 			wait->then(req);
 		else
-			reply_unauthorized(req, "You are not signed in, or no longer.");
+			reply_unauthorized(req, "This sign-in has ended, or never was one; sign in again.");
 		return;
 	}
 	req->auth.kind = wait->kind;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define READS_PER_WAKE	4
+#define RETRY_AFTER_S	2
 #define LINGER_READ_MAX (8u << 20) /* more than the largest body that anybody may send */
 
 /* Seconds in a state; 0 = none (a handler answers in its own time, WebSockets have their own clock). */
@@ -163,7 +164,10 @@ static void refuse(struct http_conn *conn, int status, const char *code, const c
 	if (conn->state == CONN_IDLE)
 		conn_enter(conn, CONN_HEAD);
 	conn_enter(conn, CONN_ANSWERING);
-	reply_problem(req, status, code, NULL, detail);
+	if (status == 503)
+		reply_retry(req, status, code, detail, RETRY_AFTER_S);
+	else
+		reply_problem(req, status, code, NULL, detail);
 }
 
 /* Requests */
@@ -244,11 +248,14 @@ static size_t take_head(struct http_conn *conn, const char *data, size_t len)
 	if (err == 0)
 		err = request_begin(conn, &head);
 	if (err == -ENOMEM) {
-		refuse(conn, 503, "overloaded", "The server is out of memory.");
+		refuse(conn, 503, "overloaded", "The server is out of memory; try again in a few seconds.");
 	} else if (err < 0) {
-		refuse(conn, 400, "invalid_json", "This is not HTTP/1.1 as this server reads it.");
+		refuse(conn, 400, "invalid_json",
+		       "This is not HTTP/1.1 as this server reads it: lines end in CRLF, one Host, one Content-Length "
+		       "of "
+		       "digits or chunks, at most 16 KiB and 64 header fields.");
 	} else if (head.expect_unknown) {
-		refuse(conn, 417, "invalid_json", "Only 100-continue can be expected.");
+		refuse(conn, 417, "expectation_failed", "Expect can only be 100-continue; leave it out.");
 	} else {
 		body_begin(conn, &head, len > (size_t)head_len);
 	}
@@ -276,7 +283,8 @@ static size_t take_chunked_body(struct http_conn *conn, const char *data, size_t
 	while (used < len && done == 0) {
 		done = http_chunked_read(&conn->chunked, data + used, len - used, &n, &part);
 		if (done < 0) {
-			refuse(conn, 400, "invalid_json", "The body's chunks are malformed.");
+			refuse(conn, 400, "invalid_json",
+			       "The body's chunks are malformed; extensions and trailers are not taken.");
 			return len;
 		}
 		used += n;
@@ -517,7 +525,7 @@ static void on_deadline(struct loop_timer *timer, int64_t now_us, void *arg)
 	switch (conn->state) {
 	case CONN_HEAD:
 	case CONN_BODY:
-		refuse(conn, 408, "request_timeout", "The request took too long to arrive.");
+		refuse(conn, 408, "request_timeout", "The request took too long to arrive; send it again.");
 		break;
 	case CONN_IDLE:
 		stream_shutdown(&conn->stream);

@@ -404,7 +404,8 @@ int json_fields(struct arena *arena, const struct json *doc, const struct json_f
 		return invalid(ret_error, "invalid_field", NULL, "The body must be a JSON object.");
 	for (const struct json *m = doc->list.first; m; m = m->next) {
 		if (!field_find(fields, fields_len, m->key))
-			return invalid(ret_error, "unknown_field", m->key, "This operation does not know the field.");
+			return invalid(ret_error, "unknown_field", m->key,
+				       "This operation does not know this field; leave it out.");
 	}
 	for (size_t i = 0; i < fields_len; i++) {
 		const struct json_field *f = &fields[i];
@@ -415,7 +416,7 @@ int json_fields(struct arena *arena, const struct json *doc, const struct json_f
 		if (present)
 			wrong = check_field(arena, f, value, &err);
 		else if (f->required)
-			wrong = "The field is required.";
+			err = (wrong = arena_printf(arena, "%s is missing.", f->name)) ? 0 : -ENOMEM;
 		if (err < 0)
 			return err;
 		if (wrong)

@@ -273,6 +273,8 @@ void reply_empty(struct request *req, int status)
 void reply_problem_extra(struct request *req, int status, const char *code, const char *field, const char *detail,
 			 const char *extra)
 {
+	static const char internal[] = "Something went wrong in the server. Try again; if it stays, tell whoever runs "
+				       "it: the server's log says more.";
 	struct buf body = { 0 };
 	struct json_out o;
 
@@ -281,7 +283,7 @@ void reply_problem_extra(struct request *req, int status, const char *code, cons
 	json_out_string(&o, "type", arena_printf(&req->arena, "about:blank#%s", code));
 	json_out_string(&o, "title", http_reason(status));
 	json_out_int(&o, "status", status);
-	json_out_string(&o, "detail", detail ? detail : http_reason(status));
+	json_out_string(&o, "detail", detail ? detail : status == 500 ? internal : http_reason(status));
 	json_out_string(&o, "code", code);
 	if (field)
 		json_out_string(&o, "field", field);
@@ -304,7 +306,7 @@ void reply_json_error(struct request *req, int err, const struct json_error *err
 	else if (err == -EINVAL)
 		reply_problem(req, 422, error->code, error->field, error->detail);
 	else
-		reply_problem(req, 500, "internal", NULL, "The server ran out of memory for this request.");
+		reply_problem(req, 500, "internal", NULL, NULL);
 }
 
 void reply_retry(struct request *req, int status, const char *code, const char *detail, unsigned after_s)

@@ -94,7 +94,7 @@ size_t router_body_max(const struct request *req)
 	return m.route && m.route->body_max ? m.route->body_max : BODY_MAX_DEFAULT;
 }
 
-static void reply_not_allowed(struct request *req, unsigned allowed)
+void router_reply_not_allowed(struct request *req, unsigned allowed)
 {
 	struct buf list = { 0 };
 
@@ -108,7 +108,8 @@ static void reply_not_allowed(struct request *req, unsigned allowed)
 	if (!list.failed)
 		request_add_header(req, "Allow", (const char *)list.data);
 	buf_fini(&list);
-	reply_problem(req, 405, "method_not_allowed", NULL, "The path exists, but not with this method.");
+	reply_problem(req, 405, "method_not_allowed", NULL,
+		      "The path exists, but not with this method; Allow lists those that it has.");
 }
 
 /* What is wrong with the body, or NULL. */
@@ -119,7 +120,7 @@ static const char *body_problem(struct request *req, enum route_body body)
 
 	switch (body) {
 	case BODY_NONE:
-		return req->body_len > 0 ? "This operation takes no body." : NULL;
+		return req->body_len > 0 ? "This operation takes no body; send none." : NULL;
 	case BODY_JSON_OPTIONAL:
 		return req->body_len == 0 || json ? NULL : "The body must be application/json.";
 	case BODY_JSON:
@@ -151,7 +152,7 @@ static void dispatch_api(struct request *req)
 
 	match_find(route_method(req), req->path, &m);
 	if (!m.route && m.allowed) {
-		reply_not_allowed(req, m.allowed);
+		router_reply_not_allowed(req, m.allowed);
 		return;
 	}
 	if (!m.route) {
@@ -181,5 +182,5 @@ void router_dispatch(struct request *req)
 	else if (req->method == HTTP_GET || req->method == HTTP_HEAD)
 		assets_reply(req->worker->assets, req);
 	else
-		reply_not_allowed(req, 1u << HTTP_GET);
+		router_reply_not_allowed(req, 1u << HTTP_GET);
 }

@@ -36,6 +36,8 @@ extern const struct route api_meta_routes[];   /* openapi.json, static page fall
 /* How long a body this request may have: its route's body_max, 64 KiB when there is none. Asked after the
  * headers and before the body is read. */
 size_t router_body_max(const struct request *req);
+/* 405 with Allow; allowed: 1 << enum http_method each, HEAD comes with GET. */
+void router_reply_not_allowed(struct request *req, unsigned allowed);
 /* Answers req, now or later. */
 void router_dispatch(struct request *req);
 

@@ -296,7 +296,7 @@ static int upgrade_check(struct request *req)
 	if (req->method != HTTP_GET || !header_has(req, "upgrade", "websocket") ||
 	    !header_has(req, "connection", "upgrade")) {
 		request_add_header(req, "Upgrade", "websocket");
-		reply_problem(req, 426, "upgrade_required", NULL, "This path is a WebSocket.");
+		reply_problem(req, 426, "upgrade_required", NULL, "This path is a WebSocket; ask for the upgrade.");
 	} else if (!version || strcmp(version, "13") != 0) {
 		request_add_header(req, "Sec-WebSocket-Version", "13");
 		reply_problem(req, 426, "upgrade_required", NULL,
@@ -307,7 +307,7 @@ static int upgrade_check(struct request *req)
 		reply_retry(req, 503, "overloaded", "This worker is going away; connect again.", 1);
 	} else if (worker->conf.limits.websockets > 0 &&
 		   stat_get(&worker->counters->websockets) >= worker->conf.limits.websockets) {
-		reply_retry(req, 503, "overloaded", "No more WebSockets fit here now.", 10);
+		reply_retry(req, 503, "overloaded", "No more WebSockets fit here now; try again later.", 10);
 	} else {
 		return 0;
 	}
@@ -362,7 +362,7 @@ int ws_accept(struct request *req, const char *subprotocol, const struct ws_hand
 		*ret_ws = ws;
 	} else {
 		free(ws);
-		reply_retry(req, 503, "overloaded", "The server is out of memory.", 10);
+		reply_retry(req, 503, "overloaded", "The server is out of memory; try again in a few seconds.", 10);
 		err = -EPROTO;
 	}
 	buf_fini(&head);
