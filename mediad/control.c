@@ -191,7 +191,9 @@ static void offer_again(struct control *control, struct control_worker *w)
 	const struct offer *offer = &w->offer;
 	struct transport *t = transport_find(control->md, offer->head.transport);
 
-	if (!t || !id_equal(&t->rec->call, &offer->head.call) || !id_equal(&t->rec->member, &offer->head.member)) {
+	/* Another device of theirs may close a transport, never turn it into its own. */
+	if (!t || !id_equal(&t->rec->call, &offer->head.call) || !id_equal(&t->rec->member, &offer->head.member) ||
+	    !id_equal(&t->rec->sign_in, &offer->head.sign_in)) {
 		answer_error(w, offer->corr, MSG_ERR_GONE, "no such transport of this member");
 		return;
 	}

@@ -6,7 +6,7 @@
  *   new        record, m-lines, tracks and seats are made, or nothing is; MSG_ANSWER_*
  *   re-offer   m-lines replace the old ones (put back when the media side refuses); other ufrag or password: ICE
  *              restart; another fingerprint is MSG_ERR_BAD: that takes a new transport
- *   errors     MSG_ERR_GONE (no such transport, or another member's), MSG_ERR_FULL, MSG_ERR_BAD
+ *   errors     MSG_ERR_GONE (no such transport, another member's, or another sign-in's), MSG_ERR_FULL, MSG_ERR_BAD
  *
  * A list may be longer than the link: its items go out as room comes, MSG_LIST_END ends it; items of one list may
  * come between other answers, with their own corr.

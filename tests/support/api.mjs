@@ -9,7 +9,7 @@ import YAML from "yaml";
 import WebSocket from "ws";
 import { ROOT, eventually } from "./server.mjs";
 
-const openapi = YAML.parse(readFileSync(path.join(ROOT, "docs/openapi.yaml"), "utf8"));
+export const openapi = YAML.parse(readFileSync(path.join(ROOT, "docs/openapi.yaml"), "utf8"));
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats(ajv);
 ajv.addSchema(openapi, "openapi");
@@ -33,39 +33,88 @@ function resolve(node) {
   return { node, at: at.length ? at : null };
 }
 
-/** Throws when the answer is not one that the OpenAPI file describes for this operation. */
-export function checkResponse(method, pathname, status, contentType, body) {
-  const found = patterns.find((p) => p.regexp.test(pathname));
-  if (!found) {
-    if (status !== 404) throw new Error(`${method} ${pathname} answered ${status}, but openapi.yaml has no such path`);
-    return;
+/** [{ id, method, path, operation }] of everything in the file. */
+export const operations = Object.entries(openapi.paths).flatMap(([template, item]) =>
+  ["get", "post", "put", "patch", "delete"]
+    .filter((method) => item[method])
+    .map((method) => ({ id: item[method].operationId, method: method.toUpperCase(), path: template, operation: item[method] })),
+);
+
+/** { status: Set of codes } of a map of responses: those that carry x-codes. */
+function codesOf(responses) {
+  const all = {};
+  for (const [status, response] of Object.entries(responses)) {
+    const codes = resolve(response).node["x-codes"];
+    if (Number(status) >= 400 && !codes) throw new Error(`openapi.yaml: a response ${status} without x-codes`);
+    if (codes) all[status] = new Set(Object.keys(codes));
   }
-  const operation = openapi.paths[found.template][method.toLowerCase()];
-  if (!operation) {
-    if (status !== 405 && status !== 401) throw new Error(`${method} ${found.template} is not in openapi.yaml, yet answered ${status}`);
-    return;
-  }
-  const response = operation.responses[String(status)] ?? operation.responses.default;
-  const key = operation.responses[String(status)] ? String(status) : "default";
-  if (!response) throw new Error(`${method} ${found.template}: openapi.yaml describes no ${status}`);
+  return all;
+}
+/** What any operation may answer, and what answers where there is none. */
+export const everyOperation = codesOf(openapi["x-every-operation"]);
+export const noOperation = codesOf(openapi["x-no-operation"]);
+export const documentedCodes = (operation) => codesOf(operation.responses);
+
+/** What checks one described response: status, type, body. */
+function checkAgainst(what, response, base, type, body) {
   const { node, at } = resolve(response);
-  const base = at ?? ["paths", found.template, method.toLowerCase(), "responses", key];
-  const type = (contentType ?? "").split(";")[0].trim();
   if (!node.content) {
-    if (body.length) throw new Error(`${method} ${found.template} ${status}: a body where none is described`);
+    if (body.length) throw new Error(`${what}: a body where none is described`);
     return;
   }
-  if (!node.content[type]) throw new Error(`${method} ${found.template} ${status}: type '${type}' is not described`);
+  if (!node.content[type]) throw new Error(`${what}: type '${type}' is not described`);
   if (!/json$/.test(type)) return;
-  const ref = "openapi#" + pointer(...base, "content", type, "schema");
+  const ref = "openapi#" + pointer(...(at ?? base), "content", type, "schema");
   if (!validators.has(ref)) validators.set(ref, ajv.compile({ $ref: ref }));
   const validate = validators.get(ref);
-  if (!validate(JSON.parse(body))) {
-    throw new Error(`${method} ${found.template} ${status}: ${ajv.errorsText(validate.errors)}\n${body}`);
+  if (!validate(JSON.parse(body))) throw new Error(`${what}: ${ajv.errorsText(validate.errors)}\n${body}`);
+}
+
+function checkProblem(what, status, codes, body) {
+  const problem = JSON.parse(body);
+  if (!codes?.has(problem.code)) throw new Error(`${what}: openapi.yaml describes no ${status} ${problem.code}\n${body}`);
+  if (problem.status !== status) throw new Error(`${what}: the problem says ${problem.status}`);
+  if (!/[.!?]$/.test(problem.detail) || problem.detail.length < 12) throw new Error(`${what}: '${problem.detail}' is no sentence`);
+}
+
+/** Throws when the answer, with the code of its problem, is not one that the OpenAPI file describes for this operation. */
+export function checkResponse(method, pathname, status, contentType, body) {
+  const verb = method === "HEAD" ? "get" : method.toLowerCase();
+  const type = (contentType ?? "").split(";")[0].trim();
+  const found = patterns.filter((p) => p.regexp.test(pathname));
+  const template = found.find((p) => openapi.paths[p.template][verb])?.template;
+  const what = `${method} ${template ?? pathname} ${status}`;
+  if (status === 500) throw new Error(`${what}: the server is at fault: ${body}`);
+  if (method === "HEAD") body = "";
+  if (!template) {
+    const wanted = found.length ? "405" : "404";
+    if (status === 400 || status === 408 || status === 413 || status === 417) return;
+    if (String(status) !== wanted) throw new Error(`${what}: openapi.yaml has no such operation`);
+    checkAgainst(what, openapi["x-no-operation"][wanted], ["x-no-operation", wanted], type, body);
+    checkProblem(what, status, noOperation[wanted], body);
+    return;
   }
+  const { responses } = openapi.paths[template][verb];
+  const own = responses[String(status)];
+  const common = openapi["x-every-operation"][String(status)];
+  if (!own && !common) throw new Error(`${what}: openapi.yaml describes no such answer`);
+  const base = own ? ["paths", template, verb, "responses", String(status)] : ["x-every-operation", String(status)];
+  if (method === "HEAD") return;
+  checkAgainst(what, own ?? common, base, type, body);
+  if (status < 400) return;
+  const codes = new Set([...(documentedCodes({ responses })[status] ?? []), ...(everyOperation[status] ?? [])]);
+  checkProblem(what, status, codes, body);
 }
 
 const validateEvent = ajv.compile({ $ref: "openapi#/components/schemas/ServerEvent" });
+
+export const closeCodes = openapi.paths["/events"].get["x-close-codes"];
+
+/** Throws when the server closed a WebSocket with a code that the OpenAPI file does not describe. */
+export function checkClose(code) {
+  // 1001 and 1005 ("none was given") are the client's own, given back.
+  if (!closeCodes[code] && ![1001, 1005].includes(code)) throw new Error(`openapi.yaml describes no close code ${code}`);
+}
 
 const agent = new https.Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 64 });
 
@@ -113,6 +162,37 @@ export function request(base, method, target, body, options = {}) {
     // A server that refuses a large body stops reading; its answer may be on the way all the same.
     req.on("error", (error) => (error.code === "EPIPE" ? setTimeout(reject, 500, error) : reject(error)));
     if (payload !== undefined) req.write(payload);
+    req.end();
+  });
+}
+
+/** The handshake of the WebSocket, and no more: 101, or what was answered instead, checked like any other answer. */
+export function upgrade(base, { token, headers = {}, protocol = "parley.v1" } = {}) {
+  const all = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==" };
+  if (protocol) all["sec-websocket-protocol"] = protocol;
+  if (token) all.authorization = `Bearer ${token}`;
+  for (const [name, value] of Object.entries(headers)) value === null ? delete all[name] : (all[name] = value);
+  return new Promise((resolve_, reject) => {
+    const req = https.request(new URL("/api/v1/events", base), { headers: all, rejectUnauthorized: false, agent: false, timeout: 15_000 });
+    req.on("upgrade", (res, socket) => {
+      socket.destroy();
+      resolve_({ status: 101, headers: res.headers, json: undefined });
+    });
+    req.on("response", (res) => {
+      let text = "";
+      res.setEncoding("utf8");
+      res.on("data", (chunk) => (text += chunk));
+      res.on("end", () => {
+        try {
+          checkResponse("GET", "/events", res.statusCode, res.headers["content-type"], text);
+          resolve_({ status: res.statusCode, headers: res.headers, json: JSON.parse(text) });
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    req.on("timeout", () => req.destroy(new Error("/events: no answer in 15 s")));
+    req.on("error", reject);
     req.end();
   });
 }
@@ -169,7 +249,18 @@ export class Person {
       if (!validateEvent(event)) this.badEvents.push(`${ajv.errorsText(validateEvent.errors)}: ${data}`);
       this.events.push({ at: Date.now(), ...event });
     });
-    this.closed = new Promise((resolve_) => this.ws.once("close", (code) => resolve_(code)));
+    this.closed = new Promise((resolve_, reject) =>
+      this.ws.once("close", (code) => {
+        try {
+          checkClose(code);
+          resolve_(code);
+        } catch (error) {
+          this.badEvents.push(error.message);
+          reject(error);
+        }
+      }),
+    );
+    this.closed.catch(() => {});
     await new Promise((resolve_, reject) => {
       this.ws.once("open", resolve_);
       this.ws.once("error", reject);

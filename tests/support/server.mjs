@@ -148,6 +148,23 @@ export class Server {
     return get(this.adminBase + path_);
   }
 
+  /** Any request to the admin listener: { status, headers, json }. body: an object, or text as it is. */
+  adminRequest(method, target, body, headers = {}) {
+    const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const all = { ...(text === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }), ...headers };
+    return new Promise((resolve, reject) => {
+      const req = http.request(this.adminBase + target, { method, headers: all, agent: false, timeout: 15_000 }, (res) => {
+        let out = "";
+        res.setEncoding("utf8");
+        res.on("data", (chunk) => (out += chunk));
+        res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, text: out, json: /json/.test(res.headers["content-type"] ?? "") ? JSON.parse(out) : undefined }));
+      });
+      req.on("timeout", () => req.destroy(new Error(`${method} ${target}: no answer in 15 s`)));
+      req.on("error", reject);
+      req.end(text);
+    });
+  }
+
   /** [{ pid, ppid, role: "master" | "worker" | "mediad", index }] of this instance only. */
   processes() {
     const lines = execFileSync("ps", ["-eo", "pid=,ppid=,stat=,args="], { encoding: "utf8" }).split("\n");
