@@ -23,14 +23,6 @@ static void reply_internal(struct request *req)
 	reply_problem(req, 500, "internal", NULL, NULL);
 }
 
-static bool takes_no_body(struct request *req)
-{
-	if (req->body_len == 0)
-		return true;
-	reply_problem(req, 415, "unsupported_media_type", NULL, "This operation takes no body; send none.");
-	return false;
-}
-
 /* Accounts */
 
 /* An account to be made (username NULL: a password to be set) waits for the pool. */
@@ -147,8 +139,7 @@ static void delete_user(struct request *req)
 {
 	const char *params[] = { req->param[0] };
 
-	if (takes_no_body(req))
-		answer_from(req, "admin_user_delete", 0, params, ARRAY_LEN(params));
+	answer_from(req, "admin_user_delete", 0, params, ARRAY_LEN(params));
 }
 
 /* Invitations */
@@ -215,8 +206,7 @@ static void by_id(struct request *req, const char *statement, unsigned flags)
 		return;
 	}
 	id_format(&id, text);
-	if (takes_no_body(req))
-		answer_from(req, statement, flags, params, ARRAY_LEN(params));
+	answer_from(req, statement, flags, params, ARRAY_LEN(params));
 }
 
 static void delete_invite(struct request *req)
@@ -291,6 +281,10 @@ static void run(struct request *req, size_t i)
 
 	if (operations[i].has_body && strcmp(request_content_type(req), "application/json") != 0) {
 		reply_problem(req, 415, "unsupported_media_type", NULL, "The body must be application/json.");
+		return;
+	}
+	if (!operations[i].has_body && req->body_len > 0) {
+		reply_problem(req, 415, "unsupported_media_type", NULL, "This operation takes no body; send none.");
 		return;
 	}
 	if (operations[i].method != HTTP_GET)

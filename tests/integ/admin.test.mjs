@@ -1,7 +1,6 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import http from "node:http";
 import path from "node:path";
 import { ROOT, Server, eventually } from "../support/server.mjs";
 import { Person, befriend, request } from "../support/api.mjs";
@@ -21,17 +20,7 @@ function ok(...args) {
   assert.equal(run.status, 0, run.err);
   return run.out;
 }
-function admin(method, target, body, headers = {}) {
-  return new Promise((resolve, reject) => {
-    const req = http.request(server.adminBase + target, { method, headers: { ...(body ? { "content-type": "application/json" } : {}), ...headers } }, (res) => {
-      let text = "";
-      res.on("data", (d) => (text += d));
-      res.on("end", () => resolve({ status: res.statusCode, json: text ? JSON.parse(text) : null }));
-    });
-    req.on("error", reject);
-    req.end(body ? JSON.stringify(body) : undefined);
-  });
-}
+const admin = (method, target, body, headers) => server.adminRequest(method, target, body, headers);
 async function invited(name) {
   const code = /code: (\S+)/.exec(ok("invites", "create"))[1];
   const person = Object.assign(new Person(), { server, base: server.base, name });
@@ -120,14 +109,89 @@ test("sign-ins, failed ones and what administrators do are in the audit log and 
   assert.ok(!server.log().includes("surely not this one"));
 });
 
-test("the admin listener is not for pages in a browser, nor for other names", async () => {
-  const tries = [{ origin: "https://evil.example" }, { "sec-fetch-site": "cross-site" }, { host: "evil.example:9464" }];
-  for (const headers of tries) assert.equal((await admin("GET", "/admin/v1/users", null, headers)).status, 403);
-  assert.equal((await admin("GET", "/admin/v1/users")).status, 200);
-  assert.equal((await admin("POST", "/admin/v1/invites", { uses: 0 })).json.field, "uses");
-  assert.equal((await admin("POST", "/admin/v1/invites", null)).status, 415);
-  assert.equal((await admin("PUT", "/admin/v1/users")).status, 405);
-  assert.equal((await admin("GET", "/admin/v1/nothing")).status, 404);
-  assert.equal((await admin("GET", "/admin/v1/calls/x")).status, 404);
-  assert.equal((await request(server.base, "GET", "/admin/v1/users", undefined, { raw: true, unchecked: true })).json?.items, undefined);
+// Everything that the admin listener does, about what never was: [method, path, body].
+const never = "00000000-0000-4000-8000-000000000000";
+const password = "a long enough passphrase";
+const operations = [
+  ["GET", "/users"],
+  ["POST", "/users", { username: "ok.name", display_name: "X", password }],
+  ["PATCH", "/users/nobody.at.all", { disabled: true }],
+  ["DELETE", "/users/nobody.at.all"],
+  ["PUT", "/users/nobody.at.all/password", { password }],
+  ["GET", "/invites"],
+  ["POST", "/invites", { uses: 1 }],
+  ["DELETE", `/invites/${never}`],
+  ["GET", "/calls"],
+  ["GET", `/calls/${never}`],
+  ["POST", `/calls/${never}/end`],
+  ["GET", "/audit"],
+];
+const wrong = { "POST /users": { username: "No Name" }, "PATCH /users": { disabled: "yes" }, "PUT /users": { password: "short" }, "POST /invites": { uses: 0 } };
+
+/** The answer is this problem, and says so in a sentence. */
+function is(answer, status, code, what) {
+  assert.deepEqual([answer.status, answer.json?.status, answer.json?.code], [status, status, code], `${what}: ${answer.text}`);
+  assert.match(answer.headers["content-type"], /^application\/problem\+json/);
+  assert.match(answer.json.detail, /^[A-Za-z].{10,}\.$/);
+}
+
+for (const [method, path_, body] of operations) {
+  const target = `/admin/v1${path_}`;
+  const short = `${method} /${path_.split("/")[1]}`;
+  test(`admin ${method} ${path_}: not for browsers and other names; each error that it has`, async () => {
+    const browsers = [
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { origin: server.adminBase },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "none" },
+      { host: "evil.example:9464" },
+      { host: "localhost.evil.example" },
+      { host: "127.0.0.1.evil.example:9464" },
+    ];
+    for (const headers of browsers) is(await admin(method, target, body, headers), 403, "forbidden", JSON.stringify(headers));
+    const other = await admin("OPTIONS", target, undefined);
+    is(other, 405, "method_not_allowed", "OPTIONS");
+    assert.ok(other.headers.allow.split(", ").includes(method), other.headers.allow);
+    is(await admin(method, target, " ".repeat(4097)), 413, "body_too_large", "4 KiB and one");
+    is(await admin(method, target, "x", { "content-type": "text/plain" }), 415, "unsupported_media_type", "text");
+    if (body) {
+      is(await admin(method, target, '{"a": 1, "a": 2}'), 400, "invalid_json", "a member twice");
+      is(await admin(method, target, { ...body, surprise: 1 }), 422, "unknown_field", "a field too many");
+      is(await admin(method, target, wrong[short]), 422, "invalid_field", "a wrong field");
+    } else {
+      is(await admin(method, target, {}), 415, "unsupported_media_type", "a body too many");
+    }
+    if (/nobody|00000000/.test(path_)) {
+      const none = await admin(method, target, body);
+      is(none, 404, "not_found", "what never was");
+      const odd = await admin(method, target.replace(never, "x").replace("nobody.at.all", "%F0%9F%91%8B"), body);
+      is(odd, 404, "not_found", "what cannot be");
+    }
+    if (method === "GET" && !path_.includes(never)) {
+      assert.equal((await admin(method, target)).status, 200);
+      assert.equal((await admin("HEAD", target)).status, 200);
+    }
+  });
+}
+
+test("a name that is taken and a call that is over are conflicts for the administrator, too", async () => {
+  const [ana, bela] = [await invited("Ana"), await invited("Bela")];
+  is(await admin("POST", "/admin/v1/users", { username: ana.username, display_name: "X", password }), 409, "username_taken", "taken");
+  await befriend(ana, bela);
+  const { call } = (await ana.must("POST", "/calls", { invite: [bela.id] })).json;
+  await ana.must("POST", `/calls/${call.id}/leave`);
+  const over = await admin("POST", `/admin/v1/calls/${call.id}/end`);
+  is(over, 409, "wrong_state", "over");
+  assert.equal(over.json.call.id, call.id);
+});
+
+test("the admin listener has its own paths only, and the public one has none of them", async () => {
+  is(await admin("GET", "/admin/v1/nothing"), 404, "not_found", "nothing");
+  is(await admin("GET", "/api/v1/me"), 404, "not_found", "the API");
+  const post = await admin("POST", "/metrics");
+  is(post, 405, "method_not_allowed", "POST /metrics");
+  assert.equal(post.headers.allow, "GET, HEAD");
+  const outside = await request(server.base, "GET", "/admin/v1/users", undefined, { raw: true, headers: { accept: "application/json" } });
+  assert.deepEqual([outside.status, outside.json?.code], [404, "not_found"]);
 });

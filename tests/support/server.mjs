@@ -157,7 +157,7 @@ export class Server {
         let out = "";
         res.setEncoding("utf8");
         res.on("data", (chunk) => (out += chunk));
-        res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, text: out, json: /json/.test(res.headers["content-type"] ?? "") ? JSON.parse(out) : undefined }));
+        res.on("end", () => resolve({ status: res.statusCode, headers: res.headers, text: out, json: out && /json/.test(res.headers["content-type"] ?? "") ? JSON.parse(out) : undefined }));
       });
       req.on("timeout", () => req.destroy(new Error(`${method} ${target}: no answer in 15 s`)));
       req.on("error", reject);
