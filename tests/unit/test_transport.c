@@ -670,6 +670,11 @@ static void test_ice_restart(void **state)
 	offer.call = t->rec->call;
 	offer.member = t->rec->member;
 	struct one_answer again;
+	/* Not from another device of the same person. */
+	one_mediad_offer(&one, &offer, NULL, &again);
+	assert_int_equal(again.type, MSG_ERROR);
+	assert_int_equal(again.error.code, MSG_ERR_GONE);
+	offer.sign_in = t->rec->sign_in;
 	one_mediad_offer(&one, &offer, NULL, &again);
 	assert_int_equal(again.type, MSG_ANSWER_END);
 	assert_true(again.head.transport == c.answer.head.transport);
