@@ -66,7 +66,8 @@ static void get_messages(struct request *req)
 		after = "0";
 	size_t len = strlen(after);
 	if (len == 0 || len > SEQ_DIGITS || strspn(after, "0123456789") != len) {
-		reply_problem(req, 422, "invalid_field", "after", "after is the seq of a message: a whole number from 0 on.");
+		reply_problem(req, 422, "invalid_field", "after",
+			      "after is the seq of a message: a whole number from 0 on.");
 		return;
 	}
 	const char *params[] = { id_format(&req->auth.user_id, me), call, after };
