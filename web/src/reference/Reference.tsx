@@ -36,22 +36,26 @@ function Anchor({ id, label }: { id: string; label: string }) {
   )
 }
 
+/** Where a named schema stands on the page. */
+const placeOf = (name: string) =>
+  ({ ServerEvent: '#messages-server', ClientMessage: '#messages-client' })[name] ?? `#schema-${name}`
+
 /** "array of [Call]", "string or null". */
-function Type({ document, schema }: { document: Document; schema: Schema }): ReactNode {
+function Type({ schema }: { schema: Schema }): ReactNode {
   const name = schemaName(schema)
-  if (name) return <a href={`#schema-${name}`}>{name}</a>
+  if (name) return <a href={placeOf(name)}>{name}</a>
   if ('const' in schema) return <code>{JSON.stringify(schema.const)}</code>
   if (schema.oneOf)
     return schema.oneOf.map((one, n) => (
       <span key={n}>
         {n > 0 ? ' or ' : ''}
-        <Type document={document} schema={one} />
+        <Type schema={one} />
       </span>
     ))
   if (schema.type === 'array' && schema.items)
     return (
       <>
-        array of <Type document={document} schema={schema.items} />
+        array of <Type schema={schema.items} />
       </>
     )
   if (schema.enum)
@@ -89,7 +93,7 @@ function Fields({ document, schema, name }: { document: Document; schema: Schema
                   {row.required ? null : <small>optional</small>}
                 </th>
                 <td>
-                  <Type document={document} schema={row.schema} />
+                  <Type schema={row.schema} />
                   {bounds ? <small>{bounds}</small> : null}
                 </td>
                 <td>
@@ -111,7 +115,7 @@ function Body({ document, media, name }: { document: Document; media: Media; nam
   const named = schemaName(schema)
   return named ? (
     <p>
-      A <a href={`#schema-${named}`}>{named}</a>.
+      A <a href={placeOf(named)}>{named}</a>.
     </p>
   ) : (
     <Fields document={document} schema={schema} name={name} />
@@ -152,7 +156,12 @@ function Answer({
         </p>
       ))}
       {bodies.map(([type, media]) => (
-        <Body key={type} document={document} media={media} name={`Members of the answer ${status} of ${of}`} />
+        <Body
+          key={type}
+          document={document}
+          media={media}
+          name={`Members of the answer ${status} of ${of}`}
+        />
       ))}
     </div>
   )
@@ -215,7 +224,7 @@ function Facts({ endpoint }: { endpoint: Endpoint }) {
   )
 }
 
-function Parameters({ document, endpoint }: { document: Document; endpoint: Endpoint }) {
+function Parameters({ endpoint }: { endpoint: Endpoint }) {
   if (endpoint.parameters.length === 0) return null
   return (
     <>
@@ -240,7 +249,7 @@ function Parameters({ document, endpoint }: { document: Document; endpoint: Endp
                   </small>
                 </th>
                 <td>
-                  <Type document={document} schema={one.schema ?? {}} />
+                  <Type schema={one.schema ?? {}} />
                   <small>{limits(one.schema ?? {})}</small>
                 </td>
                 <td>
@@ -276,7 +285,7 @@ function OperationView({ document, endpoint }: { document: Document; endpoint: E
         </p>
         <Markdown text={operation.description} />
         <Facts endpoint={endpoint} />
-        <Parameters document={document} endpoint={endpoint} />
+        <Parameters endpoint={endpoint} />
         {bodies.length > 0 ? <h4>Body</h4> : null}
         {bodies.map(([type, media]) => (
           <div key={type}>
@@ -304,7 +313,10 @@ function OperationView({ document, endpoint }: { document: Document; endpoint: E
         </ul>
       </div>
       <div className="examples">
-        <Code title={id === 'openEvents' ? 'In a browser' : 'curl'} lang={id === 'openEvents' ? 'js' : 'bash'}>
+        <Code
+          title={id === 'openEvents' ? 'In a browser' : 'curl'}
+          lang={id === 'openEvents' ? 'js' : 'bash'}
+        >
           {curl(document, endpoint)}
         </Code>
         {bodies.flatMap(([type, media]) =>
@@ -376,7 +388,7 @@ function SchemaView({ document, name, schema }: { document: Document; name: stri
         <Markdown text={schema.description ?? ''} />
         {plain ? (
           <p>
-            <Type document={document} schema={schema} />
+            <Type schema={schema} />
             {bounds ? `, ${bounds}` : ''}
             {schema.pattern ? (
               <>
@@ -512,8 +524,20 @@ function sectionsOf(document: Document, guide: string): Section[] {
         )),
       }
     }),
-    messages('messages-server', 'Server events', schemas.ServerEvent?.description ?? '', 'ServerEvent', 'event'),
-    messages('messages-client', 'Client messages', schemas.ClientMessage?.description ?? '', 'ClientMessage', 'send'),
+    messages(
+      'messages-server',
+      'Server events',
+      schemas.ServerEvent?.description ?? '',
+      'ServerEvent',
+      'event',
+    ),
+    messages(
+      'messages-client',
+      'Client messages',
+      schemas.ClientMessage?.description ?? '',
+      'ClientMessage',
+      'send',
+    ),
     {
       id: 'schemas',
       title: 'Schemas',
@@ -583,4 +607,3 @@ export function Reference({ document, guide }: { document: Document; guide: stri
     </>
   )
 }
-

@@ -34,7 +34,10 @@ events.onmessage = ({ data }) => console.log(JSON.parse(data))`
     const value = examplesOf(document, media)[0]?.value
     parts.push(`-H 'Content-Type: ${type}'`)
     if (type === 'application/json') parts.push(`-d ${quoted(JSON.stringify(value, null, 2))}`)
-    else parts.push(`--data-binary @${type === 'application/sdp' ? 'offer.sdp' : `picture.${type.split('/')[1]}`}`)
+    else
+      parts.push(
+        `--data-binary @${type === 'application/sdp' ? 'offer.sdp' : `picture.${type.split('/')[1]}`}`,
+      )
   }
   return parts.join(' \\\n  ')
 }

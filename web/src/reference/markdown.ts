@@ -61,7 +61,10 @@ export function partsOf(text: string): Chapter[] {
 }
 
 /** The chapters of a file: title and text of each second-level heading, and what comes before the first. */
-export function chaptersOf(text: string, before: string): { title: string; html: string; chapters: Chapter[] } {
+export function chaptersOf(
+  text: string,
+  before: string,
+): { title: string; html: string; chapters: Chapter[] } {
   const [head = '', ...rest] = text.split(/^## /m)
   const [title = '', ...lead] = head.replace(/^# /, '').split('\n')
   const deeper = make(1, before)
@@ -71,7 +74,11 @@ export function chaptersOf(text: string, before: string): { title: string; html:
     chapters: rest.map((chapter) => {
       const end = chapter.indexOf('\n')
       const name = chapter.slice(0, end).trim()
-      return { id: before + slug(name), title: name, html: deeper.parse(chapter.slice(end), { async: false }) }
+      return {
+        id: before + slug(name),
+        title: name,
+        html: deeper.parse(chapter.slice(end), { async: false }),
+      }
     }),
   }
 }

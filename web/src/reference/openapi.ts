@@ -146,7 +146,11 @@ export function rows(document: Document, schema: Schema, before = ''): Row[] {
 /** What a value is, in words: "string, 1 to 64 characters". */
 export function limits(schema: Schema): string {
   const words: string[] = []
-  const unit = schema.items ? ' items' : schema.type === 'integer' || schema.type === 'number' ? '' : ' characters'
+  const unit = schema.items
+    ? ' items'
+    : schema.type === 'integer' || schema.type === 'number'
+      ? ''
+      : ' characters'
   const low = schema.minLength ?? schema.minItems ?? schema.minimum
   const high = schema.maxLength ?? schema.maxItems ?? schema.maximum
   if (low !== undefined && high !== undefined) words.push(`${low} to ${high}${unit}`)

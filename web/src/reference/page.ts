@@ -2,7 +2,8 @@
  * what an address points into. The page is whole without. */
 const contents = document.querySelector<HTMLElement>('#contents')
 contents?.addEventListener('click', ({ target }) => {
-  if (target instanceof Element && target.closest('a') && contents.matches(':popover-open')) contents.hidePopover()
+  if (target instanceof Element && target.closest('a') && contents.matches(':popover-open'))
+    contents.hidePopover()
 })
 
 function openTarget() {
