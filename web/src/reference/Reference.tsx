@@ -179,6 +179,11 @@ function Failure({ document, status, response }: { document: Document; status: s
         </summary>
         {examples.map(([code, example]) => (
           <div key={code}>
+            {response['x-codes']?.[code] ? (
+              <p>
+                <Inline text={response['x-codes'][code]} />
+              </p>
+            ) : null}
             <p>
               <a href={`#problem-${code}`}>
                 What <code>{code}</code> means

@@ -48,6 +48,8 @@ export interface Header extends Ref {
 }
 export interface Response extends Ref {
   description?: string
+  /** When the operation answers with which code of this status. */
+  'x-codes'?: Record<string, string>
   headers?: Record<string, Header>
   content?: Record<string, Media>
 }
