@@ -1,5 +1,5 @@
 # The page: web/dist, built by npm from the lock file.
-WEB_SRCS := $(shell find web/src web/public web/index.html web/scripts docs/openapi.yaml -type f 2>/dev/null)
+WEB_SRCS := $(shell find web/src web/public web/api web/index.html web/vite.config.ts web/scripts docs/openapi.yaml docs/API.md -type f 2>/dev/null)
 .PHONY: web screenshots
 web: web/dist/index.html
 web/node_modules/.stamp: web/package.json web/package-lock.json

@@ -7,6 +7,7 @@ import react from '@vitejs/plugin-react'
 import tailwind from '@tailwindcss/vite'
 import type { Plugin } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { renderReference } from './src/reference/render'
 
 /** Puts a .br and a .gz beside every file that gets smaller by it; the server sends them as they are. */
 function precompress(): Plugin {
@@ -37,6 +38,23 @@ function precompress(): Plugin {
   }
 }
 
+/** api/docs.html is drawn here, from the description of the API and its guide: no browser has to. */
+function reference(): Plugin {
+  const docs = join(import.meta.dirname, '../docs')
+  return {
+    name: 'parley-reference',
+    transformIndexHtml: {
+      order: 'pre',
+      handler: (html, { path }) =>
+        path === '/api/docs.html'
+          ? html.replace(/<!-- what [^]*?-->/, () =>
+              renderReference(join(docs, 'openapi.yaml'), join(docs, 'API.md')),
+            )
+          : html,
+    },
+  }
+}
+
 export default defineConfig({
   plugins: [
     // Turns what @lingui's macros mark into look-ups, and catalogues into modules.
@@ -44,6 +62,7 @@ export default defineConfig({
     lingui({ failOnCompileError: true }),
     react(),
     tailwind(),
+    reference(),
     precompress(),
   ],
   build: {
@@ -52,6 +71,9 @@ export default defineConfig({
     // Data URIs would need a wider content security policy.
     assetsInlineLimit: 0,
     target: 'es2022',
+    // Every browser that can do calls knows how to preload by itself.
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: ['index.html', 'api/docs.html'] },
     reportCompressedSize: false,
   },
   server: {

@@ -5,6 +5,11 @@
 #include "workers/router.h"
 #include "workers/worker.h"
 
+static void get_docs(struct request *req)
+{
+	assets_reply_docs(req->worker->assets, req);
+}
+
 static void get_openapi(struct request *req)
 {
 	assets_reply_openapi(req->worker->assets, req);
@@ -40,6 +45,7 @@ static void get_server(struct request *req)
 }
 
 const struct route api_meta_routes[] = {
+	{ HTTP_GET, "/api/docs", ROUTE_PUBLIC, BODY_NONE, 0, get_docs },
 	{ HTTP_GET, "/api/v1/openapi.json", ROUTE_PUBLIC, BODY_NONE, 0, get_openapi },
 	{ HTTP_GET, "/api/v1/server", ROUTE_PUBLIC, BODY_NONE, 0, get_server },
 	{ 0 },

@@ -34,6 +34,7 @@ struct asset {
 	const char *type;
 	struct buf data[ENCODING_COUNT]; /* no data: not there in that encoding */
 	char etag[ETAG_DIGITS + 1];
+	const char *csp;
 	bool immutable;
 };
 
@@ -48,6 +49,12 @@ static const char page_csp[] =
 	"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; "
 	"img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self'; connect-src 'self'; "
 	"manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/* The reference of the API shows text; it asks the server for nothing. */
+static const char docs_path[] = "/api/docs.html";
+static const char docs_csp[] =
+	"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 static const struct {
 	const char *suffix, *type;
@@ -174,6 +181,7 @@ static int asset_add(struct assets *assets, int dir_fd, const char *prefix, cons
 	if (asprintf(&a.path, "%s/%s", prefix, name) < 0)
 		return -ENOMEM;
 	a.immutable = strncmp(a.path, "/assets/", 8) == 0;
+	a.csp = strcmp(a.path, docs_path) == 0 ? docs_csp : page_csp;
 	int err = asset_read(assets, dir_fd, name, &a);
 	if (err < 0) {
 		asset_fini(&a);
@@ -258,6 +266,7 @@ int assets_start(struct worker *worker, struct assets **ret_assets)
 			  strerror(-err));
 	qsort(assets->item, assets->len, sizeof(*assets->item), by_path);
 	assets->openapi.type = "application/json";
+	assets->openapi.csp = page_csp;
 	err = openapi && *openapi ? asset_read(assets, AT_FDCWD, openapi, &assets->openapi) : -ENOENT;
 	if (err < 0)
 		log_warn("assets: %s cannot be loaded: %s; openapi.json is answered 404", openapi ? openapi : "(none)",
@@ -355,7 +364,7 @@ static void asset_reply(const struct asset *a, struct request *req)
 			   .len = a->data[e].len,
 			   .body_stays = true,
 			   .cache_control = a->immutable ? "public, max-age=31536000, immutable" : "no-cache",
-			   .csp = page_csp };
+			   .csp = a->csp };
 	if (etag_matches(request_header(req, "if-none-match"), etag)) {
 		r.status = 304;
 		r.len = 0;
@@ -384,6 +393,16 @@ void assets_reply(const struct assets *assets, struct request *req)
 		reply_retry(req, 503, "overloaded", "The page is not installed on this server.", 60);
 	else
 		reply_problem(req, 404, "not_found", NULL, "There is nothing at this path.");
+}
+
+void assets_reply_docs(const struct assets *assets, struct request *req)
+{
+	const struct asset *a = asset_find(assets, docs_path);
+
+	if (a)
+		asset_reply(a, req);
+	else
+		reply_problem(req, 404, "not_found", NULL, "The reference is not installed on this server.");
 }
 
 void assets_reply_openapi(const struct assets *assets, struct request *req)

@@ -1,4 +1,4 @@
-/* workers/assets.h - the built page in memory, and the OpenAPI file.
+/* workers/assets.h - the built page in memory, the OpenAPI file, and the reference made from it.
  *
  * All regular files below conf.server.web_root are read at start, each with its NAME.br and NAME.gz when
  * they exist; a request never touches the disk. /assets/… carry a hash in their name and are cached for
@@ -20,6 +20,8 @@ int assets_start(struct worker *worker, struct assets **ret_assets);
 struct assets *assets_stop(struct assets *assets);
 /* Answers a GET or HEAD outside /api. */
 void assets_reply(const struct assets *assets, struct request *req);
+/* Answers with the reference of the API, web_root's api/docs.html, under a policy of its own. */
+void assets_reply_docs(const struct assets *assets, struct request *req);
 /* Answers with the OpenAPI file as JSON. */
 void assets_reply_openapi(const struct assets *assets, struct request *req);
 

@@ -31,7 +31,7 @@ extern const struct route api_calls_routes[];
 extern const struct route api_messages_routes[];
 extern const struct route api_media_routes[];
 extern const struct route api_events_routes[]; /* /events: the WebSocket upgrade */
-extern const struct route api_meta_routes[];   /* openapi.json, static page fall-back is http's own */
+extern const struct route api_meta_routes[];   /* openapi.json, docs; static page fall-back is http's own */
 
 /* How long a body this request may have: its route's body_max, 64 KiB when there is none. Asked after the
  * headers and before the body is read. */
