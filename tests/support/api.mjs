@@ -67,6 +67,11 @@ export function checkResponse(method, pathname, status, contentType, body) {
 
 const validateEvent = ajv.compile({ $ref: "openapi#/components/schemas/ServerEvent" });
 
+/** What is wrong with this event, or null. */
+export function checkEvent(event) {
+  return validateEvent(event) ? null : ajv.errorsText(validateEvent.errors);
+}
+
 const agent = new https.Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 64 });
 
 export class ApiError extends Error {
@@ -166,7 +171,8 @@ export class Person {
     this.badEvents = [];
     this.ws.on("message", (data) => {
       const event = JSON.parse(data.toString());
-      if (!validateEvent(event)) this.badEvents.push(`${ajv.errorsText(validateEvent.errors)}: ${data}`);
+      const wrong = checkEvent(event);
+      if (wrong) this.badEvents.push(`${wrong}: ${data}`);
       this.events.push({ at: Date.now(), ...event });
     });
     this.closed = new Promise((resolve_) => this.ws.once("close", (code) => resolve_(code)));
