@@ -43,7 +43,8 @@ struct stats_worker {
 	stat_t throttled;
 	stat_t reconciled; /* orphans that the reconciler freed */
 	stat_t hashes;	   /* password hashes computed */
-	stat_t reserved[32];
+	stat_t unsaid;	   /* 1 while transactions may be under way whose events are this worker's to send */
+	stat_t reserved[31];
 } SHM_ALIGNED;
 
 struct stats_mediad {

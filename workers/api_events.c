@@ -1,6 +1,5 @@
 /* The WebSocket: /events. */
 #include "lib/clock.h"
-#include "lib/version.h"
 #include "shm/limits.h"
 #include "workers/answer.h"
 #include "workers/events.h"
@@ -189,17 +188,13 @@ static void on_hello(const struct db_result *result, void *arg)
 			reply_retry(req, 503, "overloaded", "The server is stopping; connect again.", 1);
 		return;
 	}
-	presence_fill(req->worker, body, strlen(body), &hello);
-	if (!hello.failed)
-		hello.len--; /* the closing brace */
-	buf_append_str(&hello, ", \"server\": {\"version\": \"" PARLEY_VERSION "\"}}");
-	if (hello.failed) {
+	if (presence_hello(req->worker, body, &hello) < 0) {
 		events_closed(conn);
 		reply_problem(req, 500, "internal", NULL, NULL);
 	} else if (ws_accept(req, subprotocol, &handler, conn, &ws) < 0) {
 		events_closed(conn);
 	} else {
-		events_ready(conn, ws, (const char *)hello.data, hello.len);
+		events_ready(conn, ws, (const char *)hello.data, hello.len, db_text(result, 0, "calls"));
 	}
 	buf_fini(&hello);
 }

@@ -3,7 +3,9 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "shm/directory.h"
-#include "workers/json.h"
+#include "workers/db.h"
+#include "workers/events_conn.h"
+#include "workers/events_internal.h"
 #include "workers/peers.h"
 #include "workers/presence.h"
 #include "workers/worker.h"
@@ -14,29 +16,14 @@
 
 #define OFFLINE_GRACE_US (2 * USEC_PER_SEC) /* a page that is loaded anew does not blink */
 #define ORPHANS_WAIT_US	 (5 * USEC_PER_SEC) /* pages of a dead worker come back within three */
-#define WAITING_MAX	 256		    /* events before the hello */
-#define NOTIFY_ARENA_MAX (16u << 20)
-#define USERS_MAX	 4096 /* of one event */
+/* What a dead worker had asked of the database is done soon after, or at statement_timeout. */
+#define LOST_WAIT_US	 USEC_PER_SEC
+#define LOST_AGAIN_US	 (5 * USEC_PER_SEC)
+#define REFRESH_EVERY_US (10 * USEC_PER_MSEC)
+#define REFRESH_BATCH	 2
 #define CLOSE_SIGNED_OUT 4401
 #define CLOSE_TRY_AGAIN	 1013
 #define BUCKETS_FIRST	 256
-
-struct waiting {
-	struct waiting *next;
-	struct ws_message *message;
-};
-
-/*   events_open ──▶ waiting (ws NULL) ──events_ready──▶ open ──events_closed──▶ gone */
-struct events_conn {
-	struct person *person;
-	struct events_conn *next;
-	struct id session;
-	struct ws *ws;
-	struct waiting *first, **last;
-	unsigned waiting;
-	bool doomed; /* signed out, or too much happened, before the hello */
-	uint16_t doom;
-};
 
 /* Somebody with a page on this worker; stays for OFFLINE_GRACE_US after the last one. */
 struct person {
@@ -52,12 +39,22 @@ struct events {
 	struct worker *worker;
 	struct person **buckets;
 	size_t buckets_len, persons, conns;
+	uint64_t numbers;
 	struct presence_news presence;
 	struct loop_timer orphans_timer;
+	struct loop_timer lost_timer;
+	struct loop_timer refresh_timer;
+	size_t refresh_at; /* the next bucket */
 };
 
-/* What goes over the ring: this, the ids of the people, the JSON text. */
-enum relay_kind { RELAY_EVENT = 1, RELAY_CLOSE_SESSION = 2 };
+/* What goes over the ring: this, for RELAY_CALL_EVENT a struct order_key, the ids of the people, the JSON text. */
+enum relay_kind {
+	RELAY_EVENT = 1,
+	RELAY_CLOSE_SESSION = 2,
+	RELAY_CALL_EVENT = 3, /* one with a key */
+	RELAY_PRESENCE = 4,   /* these people came, went, or are in a call or not */
+	RELAY_LOST = 5,	      /* a worker died, and with it perhaps events of what it had changed */
+};
 
 struct relay {
 	uint32_t kind; /* enum relay_kind */
@@ -135,6 +132,20 @@ static void person_free(struct person *person)
 
 /* Coming and going */
 
+/* What is told of one person is asked and sent by one worker, or an older answer might come last. */
+void events_presence_tell(struct events *events, const struct id *user)
+{
+	struct worker *worker = events->worker;
+	unsigned home = (unsigned)(hash_bytes(user->b, sizeof(user->b)) >> 32) % worker->workers;
+	struct {
+		struct relay head;
+		struct id user;
+	} data = { .head = { .kind = RELAY_PRESENCE, .users = 1 }, .user = *user };
+
+	if (home == worker->index || !worker->peers || peers_to_worker(worker->peers, home, &data, sizeof(data)) < 0)
+		presence_changed(&events->presence, user);
+}
+
 static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 {
 	struct person *person = arg;
@@ -145,8 +156,8 @@ static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 	(void)now_us;
 	directory_set(events->worker->directory, &id, 0, PRESENCE_OFFLINE);
 	person_free(person);
-	if (directory_find(events->worker->directory, &id) == 0)
-		presence_changed(&events->presence, &id);
+	/* Also when another worker has pages of this person: those may be going at this moment, too. */
+	events_presence_tell(events, &id);
 }
 
 static void on_orphans_due(struct loop_timer *timer, int64_t now_us, void *arg)
@@ -159,52 +170,11 @@ static void on_orphans_due(struct loop_timer *timer, int64_t now_us, void *arg)
 	(void)now_us;
 	for (size_t i = 0; i < len; i++) {
 		if (directory_find(events->worker->directory, &orphans[i]) == 0)
-			presence_changed(&events->presence, &orphans[i]);
+			events_presence_tell(events, &orphans[i]);
 	}
 }
 
 /* Connections */
-
-static void waiting_drop(struct events_conn *conn)
-{
-	while (conn->first) {
-		struct waiting *w = conn->first;
-		conn->first = w->next;
-		ws_message_unref(w->message);
-		free(w);
-	}
-	conn->last = &conn->first;
-	conn->waiting = 0;
-}
-
-static void conn_doom(struct events_conn *conn, uint16_t code)
-{
-	if (!conn->doomed)
-		conn->doom = code;
-	conn->doomed = true;
-	waiting_drop(conn);
-}
-
-static void conn_send(struct events_conn *conn, struct ws_message *message)
-{
-	struct events *events = conn->person->events;
-
-	if (conn->ws) {
-		if (ws_send(conn->ws, message) == 0)
-			stat_add(&events->worker->counters->events_sent, 1);
-		return;
-	}
-	struct waiting *w = conn->doomed || conn->waiting == WAITING_MAX ? NULL : malloc(sizeof(*w));
-	if (!w) {
-		conn_doom(conn, CLOSE_TRY_AGAIN);
-		return;
-	}
-	w->next = NULL;
-	w->message = ws_message_ref(message);
-	*conn->last = w;
-	conn->last = &w->next;
-	conn->waiting++;
-}
 
 int events_open(struct events *events, const struct id *user_id, const struct id *session_id,
 		struct events_conn **ret_conn)
@@ -213,7 +183,7 @@ int events_open(struct events *events, const struct id *user_id, const struct id
 
 	if (worker->conf.limits.websockets && events->conns >= worker->conf.limits.websockets)
 		return -ENOSPC;
-	struct events_conn *conn = calloc(1, sizeof(*conn));
+	struct events_conn *conn = events_conn_new(worker, user_id, session_id);
 	struct person *person = person_find(events, user_id);
 	bool comes = !person && directory_find(worker->directory, user_id) == 0;
 	if (conn && !person)
@@ -231,29 +201,25 @@ int events_open(struct events *events, const struct id *user_id, const struct id
 	}
 	loop_timer_stop(&person->grace);
 	conn->person = person;
-	conn->session = *session_id;
-	conn->last = &conn->first;
+	conn->number = ++events->numbers;
 	conn->next = person->conns;
 	person->conns = conn;
 	person->conns_len++;
 	events->conns++;
 	if (comes)
-		presence_changed(&events->presence, user_id);
+		events_presence_tell(events, user_id);
 	*ret_conn = conn;
 	return 0;
 }
 
-void events_ready(struct events_conn *conn, struct ws *ws, const char *hello, size_t len)
+void events_ready(struct events_conn *conn, struct ws *ws, const char *hello, size_t len, const char *calls)
 {
 	conn->ws = ws;
 	if (conn->doomed) {
 		ws_close(ws, conn->doom, conn->doom == CLOSE_SIGNED_OUT ? "signed out" : "try again");
 		return;
 	}
-	ws_send_text(ws, hello, len);
-	for (struct waiting *w = conn->first; w; w = w->next)
-		conn_send(conn, w->message);
-	waiting_drop(conn);
+	events_conn_hello(conn, hello, len, calls);
 }
 
 struct worker *events_conn_worker(const struct events_conn *conn)
@@ -275,8 +241,7 @@ void events_closed(struct events_conn *conn)
 	while (*at != conn)
 		at = &(*at)->next;
 	*at = conn->next;
-	waiting_drop(conn);
-	free(conn);
+	events_conn_free(conn);
 	events->conns--;
 	/* Whoever has no page any more still counts as here for a moment. */
 	if (--person->conns_len > 0)
@@ -293,6 +258,7 @@ struct delivery {
 	const char *json;
 	size_t len;
 	const struct id *except, *only; /* none: no matter */
+	const struct order_key *key;
 	struct ws_message *message;
 };
 
@@ -308,14 +274,14 @@ static void deliver_to(struct events *events, const struct id *user, struct deli
 		if (!d->message)
 			d->message = ws_message_new(d->json, d->len);
 		if (d->message)
-			conn_send(conn, d->message);
+			events_conn_send(conn, d->message, d->key);
 	}
 }
 
 static void deliver(struct events *events, const struct id *users, size_t users_len, const struct id *except,
-		    const struct id *only, const char *json, size_t len)
+		    const struct id *only, const struct order_key *key, const char *json, size_t len)
 {
-	struct delivery d = { .json = json, .len = len, .except = except, .only = only };
+	struct delivery d = { .json = json, .len = len, .except = except, .only = only, .key = key };
 
 	for (size_t i = 0; i < users_len; i++)
 		deliver_to(events, &users[i], &d);
@@ -329,16 +295,14 @@ static void close_session_here(struct events *events, const struct id *user, con
 	for (struct events_conn *conn = person ? person->conns : NULL; conn; conn = conn->next) {
 		if (!id_equal(&conn->session, session))
 			continue;
-		if (conn->ws)
-			ws_close(conn->ws, CLOSE_SIGNED_OUT, "signed out");
-		else
-			conn_doom(conn, CLOSE_SIGNED_OUT);
+		events_conn_doom(conn, CLOSE_SIGNED_OUT, "signed out");
 	}
 }
 
 /* To the other workers that have one of these people: each gets one message, with its people only. */
 static void relay(struct events *events, enum relay_kind kind, const struct id *users, size_t users_len,
-		  const struct id *except, const struct id *only, const char *json, size_t len)
+		  const struct id *except, const struct id *only, const struct order_key *key, const char *json,
+		  size_t len)
 {
 	struct worker *worker = events->worker;
 	struct relay head = { .kind = kind, .except = *except, .only = *only };
@@ -358,6 +322,8 @@ static void relay(struct events *events, enum relay_kind kind, const struct id *
 			for (size_t i = 0; i < n; i++)
 				head.users += masks[i] >> k & 1;
 			buf_append(&data, &head, sizeof(head));
+			if (kind == RELAY_CALL_EVENT)
+				buf_append(&data, key, sizeof(*key));
 			for (size_t i = 0; i < n; i++) {
 				if (masks[i] >> k & 1)
 					buf_append(&data, &users[first + i], sizeof(users[0]));
@@ -370,146 +336,179 @@ static void relay(struct events *events, enum relay_kind kind, const struct id *
 	buf_fini(&data);
 }
 
-static void send_event(struct events *events, const struct id *users, size_t users_len, const struct id *except,
-		       const struct id *only, const char *json, size_t len)
+void events_send_ordered(struct events *events, const struct id *users, size_t users_len, const struct id *except,
+			 const struct id *only, const struct order_key *key, const char *json, size_t len)
 {
-	deliver(events, users, users_len, except, only, json, len);
-	relay(events, RELAY_EVENT, users, users_len, except, only, json, len);
+	deliver(events, users, users_len, except, only, key, json, len);
+	relay(events, id_is_none(&key->call) ? RELAY_EVENT : RELAY_CALL_EVENT, users, users_len, except, only, key,
+	      json, len);
 }
+
+static const struct id nobody;
+static const struct order_key any_time;
 
 void events_send(struct events *events, const struct id *user_ids, size_t users_len, const char *json, size_t len)
 {
-	static const struct id none;
-
 	if (events)
-		send_event(events, user_ids, users_len, &none, &none, json, len);
+		events_send_ordered(events, user_ids, users_len, &nobody, &nobody, &any_time, json, len);
 }
 
 void events_close_session(struct events *events, const struct id *user_id, const struct id *session_id)
 {
-	static const struct id none;
-
 	if (!events)
 		return;
 	close_session_here(events, user_id, session_id);
-	relay(events, RELAY_CLOSE_SESSION, user_id, 1, &none, session_id, NULL, 0);
+	relay(events, RELAY_CLOSE_SESSION, user_id, 1, &nobody, session_id, &any_time, NULL, 0);
 }
+
+/* Another hello, as after a reconnect */
+
+struct refresh {
+	struct worker *worker;
+	struct id user;
+	uint64_t number;
+};
+
+static void on_refreshed(const struct db_result *result, void *arg)
+{
+	struct refresh *r = arg;
+	struct events *events = r->worker->events;
+	struct person *person = events ? person_find(events, &r->user) : NULL;
+	struct events_conn *conn = person ? person->conns : NULL;
+	const char *body = result->error == DB_OK && result->rows > 0 ? db_text(result, 0, "body") : NULL;
+	struct buf hello = { 0 };
+
+	while (conn && conn->number != r->number)
+		conn = conn->next;
+	free(r);
+	if (!conn)
+		return;
+	if (result->error == DB_OK && result->rows == 0)
+		events_conn_doom(conn, CLOSE_SIGNED_OUT, "signed out");
+	else if (body && presence_hello(events->worker, body, &hello) == 0)
+		events_conn_hello(conn, (const char *)hello.data, hello.len, db_text(result, 0, "calls"));
+	else
+		events_conn_doom(conn, CLOSE_TRY_AGAIN, "try again");
+	buf_fini(&hello);
+}
+
+static void refresh_conn(struct events_conn *conn)
+{
+	struct worker *worker = conn->person->events->worker;
+	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
+	struct refresh *r = conn->ws && !conn->refreshing ? malloc(sizeof(*r)) : NULL;
+
+	if (!r)
+		return;
+	*r = (struct refresh){ worker, conn->person->id, conn->number };
+	const char *params[] = { id_format(&r->user, user), id_format(&conn->session, session) };
+	if (db_exec(worker->db, "hello", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_refreshed, r) == 0)
+		events_conn_wait(conn);
+	else
+		free(r);
+}
+
+/* A few at a time; whoever comes meanwhile has a fresh hello anyway. */
+static void on_refresh(struct loop_timer *timer, int64_t now_us, void *arg)
+{
+	struct events *events = arg;
+	unsigned asked = 0;
+
+	for (; events->refresh_at < events->buckets_len && asked < REFRESH_BATCH; events->refresh_at++) {
+		for (struct person *p = events->buckets[events->refresh_at]; p; p = p->next) {
+			for (struct events_conn *conn = p->conns; conn; conn = conn->next, asked++)
+				refresh_conn(conn);
+		}
+	}
+	if (events->refresh_at < events->buckets_len)
+		loop_timer_start(events->worker->loop, timer, now_us + REFRESH_EVERY_US, on_refresh, events);
+}
+
+static void refresh_all(struct events *events)
+{
+	if (!events->worker->db)
+		return;
+	log_info("events: some may be lost; %zu pages are told all anew", events->conns);
+	events->refresh_at = 0;
+	loop_timer_start(events->worker->loop, &events->refresh_timer, clock_now_us(), on_refresh, events);
+}
+
+void events_lost(struct events *events)
+{
+	struct relay head = { .kind = RELAY_LOST };
+
+	if (!events)
+		return;
+	struct worker *worker = events->worker;
+	for (unsigned k = 0; k < worker->workers; k++) {
+		if (k != worker->index)
+			peers_to_worker(worker->peers, k, &head, sizeof(head));
+	}
+	/* Those who came back at once may have had their hello before the last of it was done. */
+	refresh_all(events);
+}
+
+static void on_lost_again(struct loop_timer *timer, int64_t now_us, void *arg)
+{
+	(void)timer;
+	(void)now_us;
+	events_lost(arg);
+}
+
+static void on_lost_due(struct loop_timer *timer, int64_t now_us, void *arg)
+{
+	struct events *events = arg;
+
+	events_lost(events);
+	loop_timer_start(events->worker->loop, timer, now_us + LOST_AGAIN_US, on_lost_again, events);
+}
+
+/* From other workers */
 
 void events_on_peer(struct events *events, const void *data, size_t len)
 {
 	const uint8_t *bytes = data;
+	struct order_key key = { 0 };
 	struct relay head;
 
 	if (len < sizeof(head))
 		return;
 	memcpy(&head, bytes, sizeof(head));
-	if (head.users > USERS_MAX || len - sizeof(head) < head.users * sizeof(struct id))
+	size_t used = sizeof(head);
+	if (head.kind == RELAY_CALL_EVENT) {
+		if (len - used < sizeof(key))
+			return;
+		memcpy(&key, bytes + used, sizeof(key));
+		used += sizeof(key);
+	}
+	if (head.users > EVENTS_USERS_MAX || len - used < head.users * sizeof(struct id))
 		return;
-	const struct id *users = (const struct id *)(bytes + sizeof(head)); /* bytes only: any alignment will do */
-	size_t used = sizeof(head) + head.users * sizeof(struct id);
-	if (head.kind == RELAY_EVENT)
-		deliver(events, users, head.users, &head.except, &head.only, (const char *)bytes + used, len - used);
-	else if (head.kind == RELAY_CLOSE_SESSION && head.users == 1)
+	const struct id *users = (const struct id *)(bytes + used); /* bytes only: any alignment will do */
+	used += head.users * sizeof(struct id);
+	if (head.kind == RELAY_EVENT || head.kind == RELAY_CALL_EVENT) {
+		deliver(events, users, head.users, &head.except, &head.only, &key, (const char *)bytes + used,
+			len - used);
+	} else if (head.kind == RELAY_CLOSE_SESSION && head.users == 1) {
 		close_session_here(events, &users[0], &head.only);
-}
-
-/* The notify column */
-
-static void write_json(struct json_out *o, const char *key, const struct json *node)
-{
-	switch (node->type) {
-	case JSON_NULL:
-		json_out_null(o, key);
-		break;
-	case JSON_BOOL:
-		json_out_bool(o, key, node->boolean);
-		break;
-	case JSON_INT:
-		json_out_int(o, key, node->integer);
-		break;
-	case JSON_DOUBLE:
-		json_out_int(o, key, (int64_t)node->real); /* no event has any */
-		break;
-	case JSON_STRING:
-		json_out_string_n(o, key, node->string.text, node->string.len);
-		break;
-	case JSON_ARRAY:
-		json_out_array(o, key);
-		for (const struct json *item = node->list.first; item; item = item->next)
-			write_json(o, NULL, item);
-		json_out_array_end(o);
-		break;
-	case JSON_OBJECT:
-		json_out_object(o, key);
-		for (const struct json *member = node->list.first; member; member = member->next)
-			write_json(o, member->key, member);
-		json_out_object_end(o);
-		break;
+	} else if (head.kind == RELAY_PRESENCE) {
+		for (size_t i = 0; i < head.users; i++)
+			presence_changed(&events->presence, &users[i]);
+	} else if (head.kind == RELAY_LOST) {
+		refresh_all(events);
 	}
-}
-
-static struct id id_of(const struct json *text)
-{
-	struct id id = { 0 };
-
-	if (text && text->type == JSON_STRING)
-		id_parse(text->string.text, text->string.len, &id);
-	return id;
-}
-
-static void notify_one(struct events *events, struct arena *arena, const struct json *item)
-{
-	const struct json *to = json_get(item, "to"), *event = json_get(item, "event");
-	struct id except = id_of(json_get(item, "not")), only = id_of(json_get(item, "only"));
-	struct buf json = { 0 };
-	struct json_out o;
-
-	if (to && to->type == JSON_ARRAY && to->list.first && json_get(item, "close")) {
-		struct id user = id_of(to->list.first), session = id_of(json_get(item, "close"));
-		events_close_session(events, &user, &session);
-		return;
-	}
-	if (!to || to->type != JSON_ARRAY || !event || event->type != JSON_OBJECT || to->list.len > USERS_MAX)
-		return;
-	struct id *users = arena_alloc(arena, MAX(to->list.len, 1) * sizeof(*users));
-	size_t n = 0;
-	for (const struct json *user = to->list.first; users && user; user = user->next)
-		users[n++] = id_of(user);
-	json_out_init(&o, &json);
-	write_json(&o, NULL, event);
-	if (users && !json.failed)
-		send_event(events, users, n, &except, &only, (const char *)json.data, json.len);
-	buf_fini(&json);
-}
-
-void events_send_notify(struct events *events, const char *notify_json)
-{
-	struct arena arena = { .limit = NOTIFY_ARENA_MAX };
-	struct buf filled = { 0 };
-	struct json_error error = { 0 };
-	struct json *doc;
-
-	if (!events || !notify_json)
-		return;
-	presence_fill(events->worker, notify_json, strlen(notify_json), &filled);
-	int err = filled.failed ? -ENOMEM : json_parse(&arena, (const char *)filled.data, filled.len, &doc, &error);
-	if (err == 0 && doc->type == JSON_ARRAY) {
-		for (const struct json *item = doc->list.first; item; item = item->next) {
-			if (item->type == JSON_OBJECT)
-				notify_one(events, &arena, item);
-		}
-	} else {
-		stat_add(&events->worker->counters->events_dropped, 1);
-		log_error("events: the database's events cannot be read (%s); pages refetch later",
-			  error.detail ? error.detail
-			  : err < 0    ? strerror(-err)
-				       : "no list");
-	}
-	buf_fini(&filled);
-	arena_fini(&arena);
 }
 
 /* Start */
+
+struct worker *events_worker(const struct events *events)
+{
+	return events->worker;
+}
+
+struct presence_news *events_presence_news(struct events *events)
+{
+	return events ? &events->presence : NULL;
+}
 
 int events_start(struct worker *worker, struct events **ret_events)
 {
@@ -530,6 +529,9 @@ int events_start(struct worker *worker, struct events **ret_events)
 	if (orphans > 0)
 		loop_timer_start(worker->loop, &events->orphans_timer, clock_now_us() + ORPHANS_WAIT_US, on_orphans_due,
 				 events);
+	if (stat_get(&worker->counters->unsaid))
+		loop_timer_start(worker->loop, &events->lost_timer, clock_now_us() + LOST_WAIT_US, on_lost_due, events);
+	stat_set(&worker->counters->unsaid, 1);
 	*ret_events = events;
 	return 0;
 }
@@ -540,6 +542,8 @@ struct events *events_stop(struct events *events)
 		return NULL;
 	presence_fini(&events->presence);
 	loop_timer_stop(&events->orphans_timer);
+	loop_timer_stop(&events->lost_timer);
+	loop_timer_stop(&events->refresh_timer);
 	/* Connections are gone by now. Who was here stays in the directory: the next worker in this place finds
 	 * out whether they came back. */
 	for (size_t i = 0; i < events->buckets_len; i++) {
@@ -548,12 +552,12 @@ struct events *events_stop(struct events *events)
 			while (person->conns) {
 				struct events_conn *conn = person->conns;
 				person->conns = conn->next;
-				waiting_drop(conn);
-				free(conn);
+				events_conn_free(conn);
 			}
 			person_free(person);
 		}
 	}
+	stat_set(&events->worker->counters->unsaid, 0);
 	free(events->buckets);
 	free(events);
 	return NULL;

@@ -1,5 +1,6 @@
 #include "workers/presence.h"
 
+#include "lib/version.h"
 #include "shm/directory.h"
 #include "workers/db.h"
 #include "workers/events.h"
@@ -10,7 +11,7 @@
 
 #define WAIT_US	   (20 * USEC_PER_MSEC)
 #define RETRY_US   USEC_PER_SEC
-#define BATCH	   256
+#define BATCH	   32 /* so that none takes long */
 #define PEOPLE_MAX 65536
 #define MARK	   "\"presence\": \"" /* as PostgreSQL writes jsonb */
 #define MARK_LEN   (sizeof(MARK) - 1)
@@ -33,10 +34,20 @@ static void news_arm(struct presence_news *news, int64_t in_us);
 static void on_told(const struct db_result *result, void *arg)
 {
 	struct worker *worker = arg;
+	struct presence_news *news = events_presence_news(worker->events);
 
-	/* When it fails, people see the right thing at their next hello. */
+	if (!news)
+		return;
+	/* Without an answer (a connection that broke, a database too busy) it is asked again. */
+	if (result->error == DB_OK) {
+		news->len -= news->asked;
+		memmove(news->people, news->people + news->asked, news->len * sizeof(struct id));
+	}
+	news->asked = 0;
 	if (result->error == DB_OK && result->rows > 0)
 		events_send_notify(worker->events, db_text(result, 0, "notify"));
+	if (news->len > 0)
+		news_arm(news, result->error == DB_OK ? 0 : RETRY_US);
 }
 
 static void news_send(struct loop_timer *timer, int64_t now_us, void *arg)
@@ -57,22 +68,25 @@ static void news_send(struct loop_timer *timer, int64_t now_us, void *arg)
 			      : db_exec(news->worker->db, "presence_notify", DB_IDEMPOTENT, params, 1, on_told,
 					news->worker);
 	buf_fini(&list);
-	if (err == 0) {
-		news->len -= n;
-		memmove(news->people, news->people + n, news->len * sizeof(struct id));
-	}
-	if (news->len > 0)
-		news_arm(news, err < 0 ? RETRY_US : 0);
+	if (err == 0)
+		news->asked = n;
+	else
+		news_arm(news, RETRY_US);
 }
 
 static void news_arm(struct presence_news *news, int64_t in_us)
 {
-	if (!news->timer.loop)
+	if (!news->timer.loop && news->asked == 0)
 		loop_timer_start(news->worker->loop, &news->timer, clock_now_us() + in_us, news_send, news);
 }
 
 void presence_changed(struct presence_news *news, const struct id *user)
 {
+	/* Often the same again; not all of a crowd is looked through. */
+	for (size_t i = news->len; i-- > news->asked && news->len - i <= BATCH;) {
+		if (id_equal(&news->people[i], user))
+			return;
+	}
 	if (news->len == news->cap) {
 		size_t cap = news->cap ? news->cap * 2 : 64;
 		struct id *more = cap <= PEOPLE_MAX ? realloc(news->people, cap * sizeof(*more)) : NULL;
@@ -123,4 +137,13 @@ void presence_fill(const struct worker *worker, const char *json, size_t len, st
 		}
 	}
 	buf_append(ret, at, (size_t)(end - at));
+}
+
+int presence_hello(const struct worker *worker, const char *json, struct buf *ret)
+{
+	presence_fill(worker, json, strlen(json), ret);
+	if (!ret->failed)
+		ret->len--; /* the closing brace */
+	buf_append_str(ret, ", \"server\": {\"version\": \"" PARLEY_VERSION "\"}}");
+	return ret->failed ? -ENOMEM : 0;
 }

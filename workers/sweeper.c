@@ -4,6 +4,7 @@
 #include "lib/loop.h"
 #include "workers/answer.h"
 #include "workers/db.h"
+#include "workers/events.h"
 #include "workers/worker.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct sweeper {
 	struct loop_timer timer;
 	bool was_up;
 	int64_t up_since_us, expired_us;
+	uint64_t lost; /* connections that broke, as far as the pages were told */
 };
 
 /* arg is the worker, which outlives sweeper and database layer. */
@@ -35,6 +37,10 @@ static void sweep(struct loop_timer *timer, int64_t now_us, void *arg)
 	if (up && !s->was_up)
 		s->up_since_us = now_us;
 	s->was_up = up;
+	if (up && s->lost != stat_get(&s->worker->counters->db_lost)) {
+		s->lost = stat_get(&s->worker->counters->db_lost);
+		events_lost(s->worker->events);
+	}
 	if (up) {
 		const char *params[] = { now_us - s->up_since_us < SWEEPER_PATIENCE_US ? "f" : "t" };
 		db_exec(s->worker->db, "sweep", 0, params, ARRAY_LEN(params), on_swept, s->worker);
@@ -55,6 +61,7 @@ int sweeper_start(struct worker *worker, struct sweeper **ret_sweeper)
 		return -ENOMEM;
 	s->worker = worker;
 	s->expired_us = now_us;
+	s->lost = stat_get(&worker->counters->db_lost);
 	/* Workers that start together look at different moments. */
 	int err = loop_timer_start(worker->loop, &s->timer,
 				   now_us + SWEEP_EVERY_US * worker->index / (worker->workers ? worker->workers : 1),

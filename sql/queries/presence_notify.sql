@@ -1,2 +1,2 @@
--- workers/events.c: these people came or went.
-select parley_presence_news($1) as notify
+-- workers/presence.c: these people came or went, or a call began or ended for them.
+select parley_presence_tell($1) as notify

@@ -116,6 +116,11 @@ export function checkClose(code) {
   if (!closeCodes[code] && ![1001, 1005].includes(code)) throw new Error(`openapi.yaml describes no close code ${code}`);
 }
 
+/** What is wrong with this event, or null. */
+export function checkEvent(event) {
+  return validateEvent(event) ? null : ajv.errorsText(validateEvent.errors);
+}
+
 const agent = new https.Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 64 });
 
 export class ApiError extends Error {
@@ -246,7 +251,8 @@ export class Person {
     this.badEvents = [];
     this.ws.on("message", (data) => {
       const event = JSON.parse(data.toString());
-      if (!validateEvent(event)) this.badEvents.push(`${ajv.errorsText(validateEvent.errors)}: ${data}`);
+      const wrong = checkEvent(event);
+      if (wrong) this.badEvents.push(`${wrong}: ${data}`);
       this.events.push({ at: Date.now(), ...event });
     });
     this.closed = new Promise((resolve_, reject) =>

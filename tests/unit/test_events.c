@@ -152,7 +152,7 @@ static void hostile_peers(void **state)
 		uint8_t *exact = malloc(len + 1);
 		for (size_t j = 0; j < len; j++)
 			data[j] = rand() % 3 ? 0 : (uint8_t)rand();
-		data[0] = 1 + rand() % 2;
+		data[0] = 1 + rand() % 5;
 		data[1] = data[2] = data[3] = 0;
 		memcpy(exact, data, len);
 		events_on_peer(worker.events, exact, len);

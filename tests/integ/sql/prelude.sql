@@ -65,11 +65,13 @@ create function pg_temp.hears(r parley_reply, n integer, s integer default 1) re
 		and coalesce(e ->> 'only', pg_temp.s(n, s)::text) = pg_temp.s(n, s)::text
 		and e -> 'event' ->> 'type' <> 'presence'
 $$;
+-- How this person hears that another one is, if this reply has it told.
 create function pg_temp.presence(r parley_reply, n integer, about integer) returns text language sql as $$
-	select string_agg(left(e -> 'event' ->> 'presence', 1), '' order by o)
-	from jsonb_array_elements(coalesce(r.notify, '[]')::jsonb) with ordinality x (e, o)
-	where e -> 'to' ? pg_temp.u(n)::text and e -> 'event' ->> 'type' = 'presence'
-		and e -> 'event' ->> 'user_id' = pg_temp.u(about)::text
+	select string_agg(left(e -> 'event' ->> 'presence', 1), '')
+	from jsonb_array_elements(parley_presence_tell(array(
+		select p::uuid from jsonb_array_elements(coalesce(r.notify, '[]')::jsonb) i, jsonb_array_elements_text(i -> 'presence') p
+	))) e
+	where e -> 'to' ? pg_temp.u(n)::text and e -> 'event' ->> 'user_id' = pg_temp.u(about)::text
 $$;
 create function pg_temp.create_call(a integer, b integer[], call integer) returns parley_reply language sql as $$
 	select parley_call_create(pg_temp.u(a), pg_temp.s(a), pg_temp.c(call),

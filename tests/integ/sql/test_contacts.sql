@@ -29,7 +29,7 @@ begin
 	perform pg_temp.is(r.body::jsonb #>> '{contact,state}', 'accepted', 'accept');
 	perform pg_temp.is(r.body::jsonb #>> '{contact,presence}', '@' || pg_temp.u(1), 'presence mark');
 	perform pg_temp.is(pg_temp.seen(1, 2), 'accepted @', 'accepted');
-	perform pg_temp.is(jsonb_array_length(parley_presence_news(array[pg_temp.u(1), pg_temp.u(2)])), 2, 'presence');
+	perform pg_temp.is(jsonb_array_length(parley_presence_tell(array[pg_temp.u(1), pg_temp.u(2)])), 2, 'presence');
 
 	-- nickname and favourite
 	r := parley_contact_update(pg_temp.u(1), pg_temp.u(2), 'Bee', true, null);
@@ -45,7 +45,8 @@ begin
 	perform pg_temp.is(pg_temp.seen(2, 1), 'accepted o', 'as if offline');
 	perform pg_temp.is(pg_temp.hears(r, 2), '', 'no event but presence');
 	perform pg_temp.is(pg_temp.presence(r, 2, 1), 'o', 'offline');
-	perform pg_temp.is(parley_presence_news(array[pg_temp.u(1), pg_temp.u(2)]), '[]', 'no presence either way');
+	perform pg_temp.is((select string_agg(distinct e -> 'event' ->> 'presence', ' ')
+		from jsonb_array_elements(parley_presence_tell(array[pg_temp.u(1), pg_temp.u(2)])) e), 'offline', 'no presence either way');
 	perform pg_temp.is(pg_temp.found(2, 'person1'), null, 'cannot be found');
 	perform pg_temp.is(pg_temp.found(1, 'person2'), '2', 'but finds');
 	r := pg_temp.create_call(2, '{1}', 1);
@@ -87,6 +88,21 @@ begin
 	perform pg_temp.is(pg_temp.hears(r, 4), 'contact', 'new name');
 	perform pg_temp.is(pg_temp.hears(r, 1), '', 'strangers');
 	perform pg_temp.is((parley_me_update(pg_temp.u(3), pg_temp.s(3), 'Carla', null)).notify, null, 'the same name');
+
+	-- asked in vain during a block: whoever asks next is heard, and two who have asked each other know each other
+	perform parley_contact_update(pg_temp.u(5), pg_temp.u(4), null, null, true);
+	perform parley_contact_put(pg_temp.u(4), pg_temp.u(5));
+	perform pg_temp.told(parley_contact_update(pg_temp.u(5), pg_temp.u(4), null, null, false), '204', 'no block any more');
+	perform pg_temp.is(pg_temp.seen(5, 4), null, 'nothing is left');
+	perform pg_temp.told(parley_contact_put(pg_temp.u(4), pg_temp.u(5)), '200', 'asked again');
+	perform pg_temp.is(pg_temp.seen(5, 4), 'incoming o', 'and heard');
+	perform parley_contact_delete(pg_temp.u(5), pg_temp.u(4));
+	perform parley_contact_update(pg_temp.u(5), pg_temp.u(4), null, null, true);
+	perform parley_contact_put(pg_temp.u(4), pg_temp.u(5));
+	perform parley_contact_update(pg_temp.u(5), pg_temp.u(4), null, null, false);
+	perform parley_contact_put(pg_temp.u(5), pg_temp.u(4));
+	perform pg_temp.is(pg_temp.seen(5, 4) || ', ' || pg_temp.seen(4, 5), 'accepted @, accepted @', 'both asked');
+	perform parley_contact_delete(pg_temp.u(5), pg_temp.u(4));
 
 	-- search
 	perform pg_temp.is(pg_temp.found(1, 'person'), '3 2 4 5', 'without oneself; Carla by her user name');
