@@ -17,8 +17,9 @@
 #define CONF_FILE_MAX  (256 * 1024)
 #define PROCESSES_MAX  64
 #define COUNT_MAX      1000000
+#define DAYS_MAX       36500
 #define KEYS_TEXT_MAX  64
-#define SECTIONS_KNOWN "server, media, database, limits, turn, calls, log"
+#define SECTIONS_KNOWN "server, media, database, limits, turn, calls, retention, log"
 
 static const struct conf_word words_placement[] = {
 	{ "pack", CONF_PLACEMENT_PACK },
@@ -52,6 +53,10 @@ _Static_assert(sizeof(enum conf_placement) == sizeof(int) && sizeof(enum log_lev
 #define COUNT(s, n, d)                                                        \
 	{                                                                     \
 #s, #n, CONF_TYPE_UINT, AT(s.n), d, MW, 0, 0, COUNT_MAX, NULL \
+	}
+#define DAYS(n, d)                                                                                           \
+	{                                                                                                    \
+		"retention", #n "_days", CONF_TYPE_UINT, AT(retention.n##_days), d, MW, 0, 0, DAYS_MAX, NULL \
 	}
 
 /* The one table: section, name, type, field, default, who may know it, flags, range, words. */
@@ -95,6 +100,9 @@ static const struct conf_key keys[] = {
 	{ "turn", "secret", CONF_TYPE_STRING, AT(turn.secret), "", MW, 0, 0, 0, NULL },
 	{ "calls", "ring_timeout", CONF_TYPE_UINT, AT(calls.ring_timeout_s), "45", MWD, 0, 1, 3600, NULL },
 	{ "calls", "reconnect_grace", CONF_TYPE_UINT, AT(calls.reconnect_grace_s), "30", MWD, 0, 1, 3600, NULL },
+	DAYS(history, "0"),
+	DAYS(messages, "0"),
+	DAYS(audit, "365"),
 	{ "log", "level", CONF_TYPE_WORD, AT(log.level), "info", MWD, 0, 0, 0, words_level },
 	{ "log", "target", CONF_TYPE_WORD, AT(log.target), "journal", MWD, 0, 0, 0, words_target },
 };

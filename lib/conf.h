@@ -91,6 +91,9 @@ struct conf {
 		unsigned ring_timeout_s;
 		unsigned reconnect_grace_s;
 	} calls;
+	struct { /* days; 0 = for ever */
+		unsigned history_days, messages_days, audit_days;
+	} retention;
 	struct {
 		enum log_level level;
 		enum conf_log_target target;

@@ -19,7 +19,7 @@ begin
 			and (p_before is null or (m.call_created_at, m.call_id) < (v_at, p_before))
 		order by m.call_created_at desc, m.call_id desc limit 51);
 	return parley_ok(200, jsonb_build_object(
-		'items', (select coalesce(jsonb_agg(parley_call_json(i.id) order by i.n), '[]')
+		'items', (select coalesce(jsonb_agg(parley_call_json_for(p_me, i.id) order by i.n), '[]')
 			from unnest(v_ids) with ordinality i (id, n) where i.n <= 50),
 		'next', case when cardinality(v_ids) > 50 then v_ids[50] end));
 end

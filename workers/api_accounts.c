@@ -159,12 +159,8 @@ static bool admit_sign_up(struct request *req, const char *invite)
 			      "An account needs an invitation here; whoever runs the server makes them.");
 		return false;
 	}
-	struct limits_verdict verdict =
-		limits_take(worker->limits, "signups", key, len, worker->conf.limits.signups_per_hour,
-			    3600 * USEC_PER_SEC, clock_now_us());
-	if (!verdict.allowed)
-		auth_reply_throttled(req, &verdict, "Too many accounts were made from your address; try again later.");
-	return verdict.allowed;
+	return auth_admit(req, "signups", key, len, worker->conf.limits.signups_per_hour, 3600,
+			  "Too many accounts were made from your address; try again later.");
 }
 
 /* Typed by hand: case, blanks and hyphens do not matter. */
@@ -244,6 +240,8 @@ static void on_session(const struct db_result *result, void *arg)
 		reply_internal(req);
 		return;
 	}
+	/* The oldest sign-in may have ended for this one. */
+	answer_tell(req->worker, result);
 	auth_set_cookie(req, sign->token);
 	reply_json(req, 201, json, strlen(json));
 }
@@ -302,6 +300,7 @@ static void on_verified(void *arg, bool ran)
 		reply_bad_credentials(req);
 		return;
 	}
+	login_limit_passed(req, sign->username);
 	auth_token_new(sign->token, token_hash);
 	const char *params[] = { sign->user_id, sign->known_hash, id_format(&id, id_text),
 				 token_hash,	user_agent(req),  auth_address_text(req) };

@@ -91,6 +91,7 @@ static void on_proven(void *arg, bool ran)
 			      "This is not your password.");
 		return;
 	}
+	login_limit_passed(req, proof->user);
 	if (deletes) {
 		const char *params[] = { proof->user, proof->known_hash };
 		answer_exec(req, "account_delete", 0, params, ARRAY_LEN(params), on_deleted);
@@ -318,13 +319,9 @@ static void get_export(struct request *req)
 {
 	const struct id *me = &req->auth.user_id;
 	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
-	struct limits_verdict verdict = limits_take(req->worker->limits, "export", me->b, sizeof(me->b),
-						    EXPORTS_PER_MINUTE, 60 * USEC_PER_SEC, clock_now_us());
 
-	if (!verdict.allowed) {
-		auth_reply_throttled(req, &verdict, "You have just exported this; wait a little before the next time.");
+	if (!auth_admit(req, "export", me->b, sizeof(me->b), EXPORTS_PER_MINUTE, 60, "You have just exported this; wait a little before the next time."))
 		return;
-	}
 	request_add_header(req, "Content-Disposition", "attachment; filename=\"parley-export.json\"");
 	const char *params[] = { id_format(me, user), id_format(&req->auth.session_id, session) };
 	answer_from(req, "export", DB_IDEMPOTENT, params, ARRAY_LEN(params));

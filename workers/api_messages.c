@@ -1,4 +1,4 @@
-/* Chat: /calls/{call_id}/messages. */
+/* Chat: /calls/{call_id}/messages. Who may write and read stands in sql/0013_words.sql. */
 #include "lib/clock.h"
 #include "shm/limits.h"
 #include "workers/answer.h"
@@ -7,12 +7,14 @@
 #include "workers/router.h"
 #include "workers/worker.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX   4000
 #define BODY_MAX   (32u << 10) /* 4000 characters, each escaped as \uXXXX */
 #define SEQ_DIGITS 9
+#define SEQ_MAX	   999999999
 
 /* False: 404 was answered. */
 static bool call_of(struct request *req, char ret_text[ID_TEXT_LEN + 1])
@@ -29,14 +31,10 @@ static bool call_of(struct request *req, char ret_text[ID_TEXT_LEN + 1])
 
 static bool admit_message(struct request *req)
 {
-	struct worker *worker = req->worker;
-	struct limits_verdict verdict =
-		limits_take(worker->limits, "messages", req->auth.user_id.b, sizeof(req->auth.user_id.b),
-			    worker->conf.limits.messages_per_minute, 60 * USEC_PER_SEC, clock_now_us());
+	const struct worker *worker = req->worker;
 
-	if (!verdict.allowed)
-		auth_reply_throttled(req, &verdict, "You write too fast; wait a little.");
-	return verdict.allowed;
+	return auth_admit(req, "messages", req->auth.user_id.b, sizeof(req->auth.user_id.b),
+			  worker->conf.limits.messages_per_minute, 60, "You write too fast; wait a little.");
 }
 
 static void post_message(struct request *req)
@@ -74,8 +72,23 @@ static void get_messages(struct request *req)
 	answer_from(req, "messages", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
+static void put_read(struct request *req)
+{
+	int64_t seq = 0;
+	const struct json_field fields[] = {
+		{ "seq", FIELD_INT, true, 1, SEQ_MAX, &seq, NULL },
+	};
+	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
+
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_of(req, call))
+		return;
+	const char *params[] = { id_format(&req->auth.user_id, me), call, arena_printf(&req->arena, "%" PRId64, seq) };
+	answer_from(req, "messages_read", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+}
+
 const struct route api_messages_routes[] = {
 	{ HTTP_POST, "/api/v1/calls/{call_id}/messages", ROUTE_USER, BODY_JSON, BODY_MAX, post_message },
 	{ HTTP_GET, "/api/v1/calls/{call_id}/messages", ROUTE_USER, BODY_NONE, 0, get_messages },
+	{ HTTP_PUT, "/api/v1/calls/{call_id}/messages/read", ROUTE_USER, BODY_JSON, 0, put_read },
 	{ 0 },
 };

@@ -20,6 +20,7 @@
 
 #define COOKIE_AGE_S (30 * 24 * 3600)
 #define HOST_MAX     256
+#define TOO_MANY     "Too many requests; wait as long as Retry-After says."
 
 /* Between the question and the database's answer. */
 struct auth_wait {
@@ -269,31 +270,38 @@ void auth_reply_throttled(struct request *req, const struct limits_verdict *verd
 		    (unsigned)(verdict->retry_after_us / (uint64_t)USEC_PER_SEC + 1));
 }
 
-static void reply_too_many(struct request *req, const struct limits_verdict *verdict)
+void auth_tell_limit(struct request *req, const char *policy, uint64_t burst, unsigned window_s,
+		     const struct limits_verdict *verdict)
 {
-	auth_reply_throttled(req, verdict, "Too many requests; wait as long as Retry-After says.");
+	char text[96];
+
+	if (burst == 0)
+		return;
+	snprintf(text, sizeof(text), "\"%s\";q=%" PRIu64 ";w=%u", policy, burst, window_s);
+	request_add_header(req, "RateLimit-Policy", text);
+	snprintf(text, sizeof(text), "\"%s\";r=%" PRIu64 ";t=%" PRIu64, policy, verdict->remaining,
+		 (verdict->reset_us + USEC_PER_SEC - 1) / USEC_PER_SEC);
+	request_add_header(req, "RateLimit", text);
+}
+
+bool auth_admit(struct request *req, const char *policy, const void *subject, size_t len, uint64_t burst,
+		unsigned window_s, const char *detail)
+{
+	struct limits_verdict verdict = limits_take(req->worker->limits, policy, subject, len, burst,
+						    window_s * (uint64_t)USEC_PER_SEC, clock_now_us());
+
+	auth_tell_limit(req, policy, burst, window_s, &verdict);
+	if (!verdict.allowed)
+		auth_reply_throttled(req, &verdict, detail);
+	return verdict.allowed;
 }
 
 /* limits.requests_per_second for that subject, and what the client is told of it. */
 static bool admit(struct request *req, const char *policy, const void *subject, size_t len)
 {
-	struct worker *worker = req->worker;
-	unsigned burst = worker->conf.limits.requests_per_second;
-	char text[96];
+	unsigned burst = req->worker->conf.limits.requests_per_second;
 
-	if (burst == 0 || !worker->limits)
-		return true;
-	struct limits_verdict verdict =
-		limits_take(worker->limits, policy, subject, len, burst, USEC_PER_SEC, clock_now_us());
-	snprintf(text, sizeof(text), "\"%s\";q=%u;w=1", policy, burst);
-	request_add_header(req, "RateLimit-Policy", text);
-	snprintf(text, sizeof(text), "\"%s\";r=%" PRIu64 ";t=%" PRIu64, policy, verdict.remaining,
-		 (verdict.reset_us + USEC_PER_SEC - 1) / USEC_PER_SEC);
-	request_add_header(req, "RateLimit", text);
-	if (verdict.allowed)
-		return true;
-	reply_too_many(req, &verdict);
-	return false;
+	return burst == 0 || !req->worker->limits || auth_admit(req, policy, subject, len, burst, 1, TOO_MANY);
 }
 
 bool auth_admit_address(struct request *req)
@@ -319,8 +327,10 @@ static bool guessing_is_over(struct request *req, bool failed)
 		       : limits_peek(worker->limits, "guesses", key, len, burst, USEC_PER_SEC, clock_now_us());
 	if (verdict.allowed)
 		return false;
-	if (!failed)
-		reply_too_many(req, &verdict);
+	if (!failed) {
+		auth_tell_limit(req, "guesses", burst, 1, &verdict);
+		auth_reply_throttled(req, &verdict, TOO_MANY);
+	}
 	return true;
 }
 

@@ -9,7 +9,8 @@
  *            Host, and Host must be that of public_url, of server.origins or, with a self-made certificate,
  *            one of its names (403 bad_origin).
  * Limits:    limits.requests_per_second per token (RateLimit headers; 429); the same per address where
- *            nobody is signed in, and for tokens that turn out to be unknown.
+ *            nobody is signed in, and for tokens that turn out to be unknown. Further limits of an operation add
+ *            their own items to the same headers (a structured list may stand in several lines).
  * Callers:   the worker's only thread. */
 #ifndef PARLEY_WORKERS_AUTH_H
 #define PARLEY_WORKERS_AUTH_H
@@ -34,6 +35,13 @@ bool auth_admit_address(struct request *req);
 /* For public routes that set a cookie: false when an Origin was sent that is not this server's (403 answered). */
 bool auth_origin_allowed(struct request *req);
 
+/* May subject do this once more, burst times in window_s (0: always)? The reply carries RateLimit and
+ * RateLimit-Policy under that name; false: 429 was answered. */
+bool auth_admit(struct request *req, const char *policy, const void *subject, size_t len, uint64_t burst,
+		unsigned window_s, const char *detail);
+/* These two headers for a verdict that was found otherwise. */
+void auth_tell_limit(struct request *req, const char *policy, uint64_t burst, unsigned window_s,
+		     const struct limits_verdict *verdict);
 /* 429 with Retry-After, counted. */
 void auth_reply_throttled(struct request *req, const struct limits_verdict *verdict, const char *detail);
 /* What stands for the client's address in limits: IPv4 whole, IPv6 by its /64. Returns the length. */

@@ -12,6 +12,8 @@
 
 /* May this be tried? False: 429 was answered. */
 bool login_limit_admit(struct request *req, const char *name);
+/* How it went, in the count and in the headers of the reply (RateLimit: what may still go wrong). */
+void login_limit_passed(struct request *req, const char *name);
 void login_limit_failed(struct request *req, const char *name);
 
 #endif

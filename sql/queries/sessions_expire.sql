@@ -1,2 +1,2 @@
--- workers/sweeper.c, now and then.
-delete from sessions where expires_at < now()
+-- workers/sweeper.c, every few seconds: how many at most.
+select * from parley_sessions_expire($1)

@@ -189,6 +189,13 @@ export class Server {
     return p.pid;
   }
 
+  /** What psql answers, row by row, columns parted by '|'. */
+  sql(text) {
+    const env = { ...process.env, PARLEY_VAR: path.join(this.dir, "var") };
+    const args = ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-c", text];
+    return execFileSync(path.join(ROOT, "scripts/pg"), args, { cwd: ROOT, env, encoding: "utf8" }).trim();
+  }
+
   kill(role, index = 0, signal = "SIGKILL") {
     process.kill(this.pid(role, index), signal);
   }

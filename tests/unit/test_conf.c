@@ -51,6 +51,9 @@ static void defaults_are_valid(void **state)
 	assert_int_equal(conf.media.listen.len, 0);
 	assert_int_equal(conf.calls.ring_timeout_s, 45);
 	assert_int_equal(conf.calls.reconnect_grace_s, 30);
+	assert_int_equal(conf.retention.history_days, 0);
+	assert_int_equal(conf.retention.messages_days, 0);
+	assert_int_equal(conf.retention.audit_days, 365);
 	assert_int_equal(conf.log.level, LOG_LEVEL_INFO);
 	assert_true(conf_workers(&conf) >= 1);
 	assert_true(conf_mediads(&conf) >= 1);
@@ -114,8 +117,9 @@ static void errors_name_file_and_line(void **state)
 {
 	(void)state;
 	expect_error("[media]\nport = 40000\nprot = 1\n", "f:3: unknown key 'prot' in [media]");
-	expect_error("[medai]\n",
-		     "f:1: unknown section [medai], known are server, media, database, limits, turn, calls, log");
+	expect_error(
+		"[medai]\n",
+		"f:1: unknown section [medai], known are server, media, database, limits, turn, calls, retention, log");
 	expect_error("[media\n", "f:1: ']' missing at the end of '[media'");
 	expect_error("port = 1\n", "f:1: 'port' stands before the first [section]");
 	expect_error("[media]\nport 1\n", "f:2: 'key = value' expected, not 'port 1'");

@@ -64,6 +64,19 @@ beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
 describe('messages', () => {
+  it('does not wait for what is not for this person', async () => {
+    const { server, say, make, texts } = setUp()
+    say('2', 'one')
+    say('2', 'hidden')
+    say('2', 'three')
+    server.splice(1, 1)
+    const chat = make()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(texts()).toEqual(['one', 'three'])
+    chat.onMessage({ ...say('2', 'four', 's4'), seq: 4 })
+    expect(texts()).toEqual(['one', 'three', 'four'])
+  })
+
   it('that were there before come page by page, and are not news', async () => {
     const { say, make, texts, views } = setUp()
     for (const text of ['a', 'b', 'c', 'd', 'e']) say('2', text)

@@ -95,6 +95,85 @@ describe('calls', () => {
     expect(state().notice).toMatchObject({ text: 'Bela declined', again: { user: bela, video: true } })
   })
 
+  const said = (userId: string, text: string, callId = 'c1'): ServerEvent => ({
+    type: 'message',
+    call_id: callId,
+    message: { id: 'm1', call_id: callId, seq: 1, user_id: userId, text, created_at: '2026-03-01T10:00:00Z' },
+  })
+
+  it('end with the reply of who declined', async () => {
+    const { parley, hear, hello, state } = setUp()
+    await parley.boot()
+    hello()
+    parley.startCall(bela, true)
+    await settle()
+    hear(said(bela.id, 'In ten minutes'))
+    expect(state().toasts.at(-1)?.text).toBe('Bela: In ten minutes')
+    const over = call({ version: 3, state: 'ended', end_reason: 'declined' })
+    hear({ type: 'call.ended', call_id: 'c1', version: 3, call: over })
+    expect(state().notice?.text).toBe('Bela declined: “In ten minutes”')
+  })
+
+  it('that nobody answered can be left a message in, others cannot', async () => {
+    for (const [reason, callId] of [
+      ['timeout', 'c1'],
+      ['busy', 'c1'],
+      ['declined', null],
+    ] as const) {
+      const { parley, hear, hello, state } = setUp()
+      await parley.boot()
+      hello()
+      parley.startCall(bela, true)
+      await settle()
+      const over = call({ version: 3, state: 'ended', end_reason: reason })
+      hear({ type: 'call.ended', call_id: 'c1', version: 3, call: over })
+      expect(state().notice?.unanswered).toBe(callId)
+    }
+  })
+
+  it('tell what somebody has left, and whose it is; not what is said in a conversation elsewhere', async () => {
+    const { parley, hear, hello, state } = setUp()
+    await parley.boot()
+    hello()
+    const heard = vi.fn()
+    parley.onWords(heard)
+    hear(said(bela.id, 'Call me'))
+    expect(state().notice).toMatchObject({ text: 'Bela: Call me', from: bela })
+    expect(state().words).toMatchObject({ callId: 'c1', text: 'Call me' })
+    hear(said(ana.id, 'From my phone'))
+    expect(state().words?.text).toBe('Call me')
+    hear({ type: 'messages.read', call_id: 'c1', seq: 1 })
+    expect(heard.mock.calls).toEqual([['c1'], ['c1'], ['c1']])
+    hello([call({ id: 'c2', state: 'active', members: [member(ana, 'joined'), member(bela, 'joined')] })])
+    hear(said(bela.id, 'on the other device', 'c2'))
+    expect(state().words?.text).toBe('Call me')
+  })
+
+  it('that ring show what the caller writes in the sheet only', async () => {
+    const { parley, hear, hello, state } = setUp()
+    await parley.boot()
+    hello([call({ started_by: bela.id, members: [member(bela, 'joined'), member(ana, 'ringing')] })])
+    hear(said(bela.id, 'It is urgent'))
+    expect(state().words).toMatchObject({ callId: 'c1', text: 'It is urgent' })
+    expect(state().notice).toBeNull()
+  })
+
+  it('are declined with a reply, and declined when the reply does not get through', async () => {
+    const sendMessage = vi.fn<Api['sendMessage']>(() => Promise.resolve({} as never))
+    const { parley, api, hello, state } = setUp({ sendMessage })
+    await parley.boot()
+    const ringing = call({ started_by: bela.id, members: [member(bela, 'joined'), member(ana, 'ringing')] })
+    hello([ringing])
+    await parley.replyAndReject(ringing, 'Later')
+    expect(sendMessage.mock.calls[0]?.[2]).toBe('Later')
+    expect(api.declineCall).toHaveBeenCalledWith('c1')
+    expect(state().notice).toMatchObject({ text: 'Your reply was sent.', tone: 'plain' })
+    sendMessage.mockRejectedValueOnce(new ApiError('network', ''))
+    await parley.replyAndReject(ringing, 'Later')
+    expect(api.declineCall).toHaveBeenCalledTimes(2)
+    expect(state().notice?.tone).toBe('error')
+  })
+
   it('are asked about when hello no longer knows them', async () => {
     const { parley, api, hello, state } = setUp()
     await parley.boot()

@@ -1,7 +1,7 @@
 import { i18n } from '@lingui/core'
 import { I18nProvider } from '@lingui/react'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
-import { render, screen } from '@testing-library/react'
+import { cleanup, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import type { ReactNode } from 'react'
 import { MemoryRouter } from 'react-router'
@@ -53,6 +53,7 @@ describe('the list of contacts', () => {
           contact(user('5', 'Eve'), { state: 'blocked' }),
         ]}
         last={new Map()}
+        unread={new Map([[bela.id, 2]])}
         meId={ana.id}
         ready
         selection={{ ids: new Set(['3']), toggle }}
@@ -68,6 +69,12 @@ describe('the list of contacts', () => {
     expect(names).toEqual(['Favourites', 'Around now', 'Offline', null])
     expect(screen.getByText('Bee')).toBeTruthy()
     expect(screen.getByText('1 person blocked')).toBeTruthy()
+  })
+
+  it('says who has left a message', () => {
+    list()
+    expect(screen.getByRole('link', { name: /Bee.*2 new messages/ })).toBeTruthy()
+    expect(screen.queryByRole('link', { name: /Cleo.*new message/ })).toBeNull()
   })
 
   it('selects by a checkbox that is named after the person, or by the space bar', async () => {
@@ -129,6 +136,50 @@ describe('the history', () => {
     )
     await userEvent.click(screen.getByRole('button', { name: 'Call Bela again' }))
     expect(start).toHaveBeenCalledWith([bela], true)
+  })
+
+  const missed = (more: Partial<Call>): Call =>
+    call({ state: 'ended', end_reason: 'timeout', ended_at: new Date().toISOString(), ...more })
+  const alone = (one: Call, named: boolean) =>
+    show(
+      <HistoryList
+        calls={[one]}
+        history={history}
+        meId={ana.id}
+        contacts={{ [bela.id]: contact(bela) }}
+        named={named}
+        empty=""
+      />,
+    )
+
+  it('opens what was left by itself beside the person, and says that it is read', async () => {
+    const left = {
+      id: 'm',
+      call_id: 'c1',
+      seq: 3,
+      user_id: bela.id,
+      text: 'Call me',
+      created_at: '2026-03-01T10:01:00Z',
+    }
+    vi.spyOn(api, 'listMessages').mockResolvedValue({ items: [left], next: null })
+    const read = vi.spyOn(parley, 'markRead').mockResolvedValue()
+    alone(missed({ id: 'c7', started_by: bela.id, messages: 1, unread: 1 }), false)
+    expect(screen.getByRole('button', { name: '1 new message' }).getAttribute('aria-expanded')).toBe('true')
+    expect(await screen.findByText('Call me')).toBeTruthy()
+    expect(read).toHaveBeenCalledWith('c7', 3)
+    expect(screen.queryByRole('textbox')).toBeNull()
+  })
+
+  it('takes a message for who did not answer, for a day', async () => {
+    vi.spyOn(api, 'listMessages').mockResolvedValue({ items: [], next: null })
+    const leave = vi.spyOn(parley, 'leaveMessage').mockResolvedValue()
+    alone(missed({ id: 'c8' }), true)
+    await userEvent.click(screen.getByRole('button', { name: 'Leave Bela a message' }))
+    await userEvent.type(await screen.findByRole('textbox', { name: 'Message to leave' }), 'Hello{Enter}')
+    expect(leave).toHaveBeenCalledWith('c8', 'Hello', true)
+    cleanup()
+    alone(missed({ id: 'c9', ended_at: new Date(Date.now() - 90_000_000).toISOString() }), true)
+    expect(screen.queryByRole('button', { name: 'Leave Bela a message' })).toBeNull()
   })
 })
 

@@ -61,6 +61,7 @@ describe('contacts', () => {
       <ContactList
         contacts={contacts}
         last={new Map()}
+        unread={new Map()}
         meId={ana.id}
         ready
         selection={selection}

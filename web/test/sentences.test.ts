@@ -10,7 +10,7 @@ describe('how a call ended', () => {
     const say = (reason: Parameters<typeof ended>[0], me = ana.id, name = 'Bela') =>
       endSentence('over', ended(reason), me, name)
     expect(say('declined')).toBe('Bela declined')
-    expect(say('timeout')).toBe('No answer')
+    expect(say('timeout')).toBe('No answer — leave a message?')
     expect(say('busy')).toBe('Bela is in another call')
     expect(say('hangup')).toBe('Bela left the call')
     expect(say('failed')).toBe('The connection was lost')

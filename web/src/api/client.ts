@@ -208,6 +208,10 @@ export const api = {
     const body = { id: messageId, text }
     return (await take(() => client.POST('/calls/{call_id}/messages', { ...callPath(id), body }), 0)).message
   },
+  /** So far one has read what was left in that call. */
+  async markRead(id: string, seq: number): Promise<void> {
+    await take(() => client.PUT('/calls/{call_id}/messages/read', { ...callPath(id), body: { seq } }))
+  },
 
   async iceServers(): Promise<IceServer[]> {
     return (await take(() => client.GET('/ice-servers'), 0)).items
@@ -223,9 +227,6 @@ export const api = {
 }
 
 export type Api = typeof api
-
-/** Whether the server takes a message from somebody who is only called, and into a call that nobody answered. */
-export const messagesOutsideCalls: boolean = false
 
 /** Sends a file, and says how far it is (0 to 1): fetch cannot. */
 export function upload<T>(path: string, file: Blob, onProgress: (part: number) => void): Promise<T> {

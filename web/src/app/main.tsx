@@ -7,6 +7,7 @@ import { BrowserRouter } from 'react-router'
 import { keepHistoryFresh } from '../state/history'
 import { startLocale } from '../state/locale'
 import { parley } from '../state/parley'
+import { notifyOfWords } from '../state/words'
 import { App } from './App'
 import './index.css'
 
@@ -15,6 +16,7 @@ const queries = new QueryClient({
   defaultOptions: { queries: { retry: false, refetchOnWindowFocus: false } },
 })
 keepHistoryFresh(queries)
+notifyOfWords()
 
 // The sentences and the sign-in are fetched side by side.
 void parley.boot()

@@ -185,6 +185,12 @@ export class Chat {
       try {
         const { items, next } = await this.deps.api.listMessages(this.callId, this.upTo)
         if (this.over) return
+        // The server leaves nothing out that is to be read here: what is missing in between is not for this person.
+        const last = items.at(-1)
+        if (last && last.seq > this.upTo) {
+          for (const message of items) this.said.set(message.seq, message)
+          this.upTo = last.seq
+        }
         this.take([...items, ...this.early.splice(0)])
         if (next !== null && items.length > 0) continue
         if (!this.ready) {

@@ -23,7 +23,7 @@ import {
 } from './model'
 import type { MakePeer } from './peer'
 import type { Ending } from './sentences'
-import { endSentence, listNames, nameOf } from './sentences'
+import { endSentence, listNames, nameOf, replySentence } from './sentences'
 import type { Screen } from './screen'
 import type { CallFlow, SessionNews, SessionStart, SessionView } from './session'
 import { CallSession } from './session'
@@ -39,6 +39,15 @@ export interface Notice {
   again: { user: User; video: boolean } | null
   /** The call in which a message can be left. */
   unanswered: string | null
+  /** Whose words these are. */
+  from: User | null
+}
+
+/** What somebody wrote from outside a conversation, or for those outside. */
+export interface Words {
+  callId: string
+  user: User
+  text: string
 }
 
 /** An emoji that floats over a tile for a moment. */
@@ -73,6 +82,8 @@ export interface AppState {
   /** Another tab of this browser is in this call. */
   elsewhere: string | null
   notice: Notice | null
+  /** The last ones. */
+  words: Words | null
 }
 
 export interface ControllerDeps {
@@ -123,6 +134,7 @@ export class Controller {
     chosen: { microphone: '', camera: '', speaker: '' },
     elsewhere: null,
     notice: null,
+    words: null,
   }))
 
   private readonly deps: ControllerDeps
@@ -134,6 +146,7 @@ export class Controller {
   private noticeKey = 0
   private iceServers: { at: number; servers: Promise<RTCIceServer[]> } | null = null
   private readonly helloListeners = new Set<() => void>()
+  private readonly wordsListeners = new Set<(callId: string) => void>()
 
   constructor(deps: ControllerDeps) {
     this.deps = deps
@@ -192,6 +205,7 @@ export class Controller {
     this.store.setState((state) => ({
       auth: 'signed_in',
       notice: null,
+      words: null,
       world: state.world.me?.id === me.id ? state.world : { ...emptyWorld, me },
     }))
     this.deps.tabs?.post({ type: 'who' })
@@ -209,7 +223,7 @@ export class Controller {
     this.held?.moved()
     this.session?.moved()
     this.iceServers = null
-    this.store.setState({ auth: 'signed_out', world: emptyWorld, notice: null, elsewhere: null })
+    this.store.setState({ auth: 'signed_out', world: emptyWorld, notice: null, words: null, elsewhere: null })
   }
 
   private async checkSignIn(): Promise<void> {
@@ -226,6 +240,12 @@ export class Controller {
   onHello(listener: () => void): () => void {
     this.helloListeners.add(listener)
     return () => this.helloListeners.delete(listener)
+  }
+
+  /** Told when something was written or read in a call that is not on the screen. */
+  onWords(listener: (callId: string) => void): () => void {
+    this.wordsListeners.add(listener)
+    return () => this.wordsListeners.delete(listener)
   }
 
   nudge(): void {
@@ -262,6 +282,12 @@ export class Controller {
         break
       case 'media.lost':
         if (mine?.callId === event.call_id) mine.mediaLost(event.action)
+        break
+      case 'message':
+        if (event.call_id !== this.session?.callId) this.wordsCame(event.message)
+        break
+      case 'messages.read':
+        for (const listener of this.wordsListeners) listener(event.call_id)
         break
       default:
     }
@@ -358,6 +384,7 @@ export class Controller {
   async replyAndReject(call: Call, text: string): Promise<void> {
     try {
       await this.deps.api.sendMessage(call.id, this.deps.newId(), text)
+      this.say(t`Your reply was sent.`)
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       this.say(t`The reply could not be sent. The call was declined.`, 'error')
@@ -366,9 +393,9 @@ export class Controller {
   }
 
   /** To somebody who did not answer; they find it beside the missed call. */
-  async leaveMessage(callId: string, text: string): Promise<void> {
+  async leaveMessage(callId: string, text: string, quietly = false): Promise<void> {
     await this.deps.api.sendMessage(callId, this.deps.newId(), text)
-    this.say(t`Your message is left.`)
+    if (!quietly) this.say(t`Your message is left.`)
   }
 
   /** After a reload, or from another tab. */
@@ -466,7 +493,26 @@ export class Controller {
     if (this.chat?.isOpen || id === me?.id) return
     const call = this.session?.callId ? this.world.calls[this.session.callId] : undefined
     const user = call && memberOf(call, id)?.user
-    if (user) this.toast(`${nameOf(user, contacts[id])}: ${text.slice(0, 80)}${text.length > 80 ? '…' : ''}`)
+    if (!user) return
+    this.toast(`${nameOf(user, contacts[id])}: ${short(text, 80)}`)
+    // Perhaps a reply of somebody who then declines: said again when the call is over.
+    if (call.answered_at === null) this.store.setState({ words: { callId: call.id, user, text } })
+  }
+
+  /** Something was written in a call that is not on the screen. */
+  private wordsCame({ call_id: callId, user_id: id, text }: Message): void {
+    for (const listener of this.wordsListeners) listener(callId)
+    const { me, contacts, calls } = this.world
+    const call = calls[callId]
+    const user = (call && memberOf(call, id)?.user) ?? contacts[id]?.user
+    if (id === me?.id || !user) return
+    // A conversation that this page is not in is another page's affair.
+    if (call?.state === 'active' && this.held?.callId !== callId) return
+    this.store.setState({ words: { callId, user, text } })
+    const line = `${nameOf(user, contacts[id])}: ${short(text, 200)}`
+    if (this.session) this.toast(line)
+    // While it rings, the sheet says it.
+    else if (call?.state !== 'ringing') this.say(line, 'plain', { from: user })
   }
 
   private openChat(callId: string, meId: string): void {
@@ -591,10 +637,19 @@ export class Controller {
   say(
     text: string,
     tone: Notice['tone'] = 'plain',
-    again: Notice['again'] = null,
-    unanswered: string | null = null,
+    more: Partial<Pick<Notice, 'again' | 'unanswered' | 'from'>> = {},
   ): void {
-    this.store.setState({ notice: { key: ++this.noticeKey, text, tone, again, unanswered } })
+    const notice = { key: ++this.noticeKey, text, tone, again: null, unanswered: null, from: null, ...more }
+    this.store.setState({ notice })
+  }
+
+  /** What was left in this call has been seen here. */
+  async markRead(callId: string, seq: number): Promise<void> {
+    try {
+      await this.deps.api.markRead(callId, seq)
+    } catch {
+      // Then it stays new until it is opened again.
+    }
   }
 
   /** Shows what a request of ours will make of us, until the server's own word comes. */
@@ -742,13 +797,19 @@ export class Controller {
     const again = only && ending !== 'moved' ? { user: only, video: call?.video ?? true } : null
     if (onScreen) this.takeUp()
     if (problem) {
-      this.say(problemSentence(problem), 'error', again)
+      this.say(problemSentence(problem), 'error', { again })
       return
     }
     const name = listNames(others.map((user) => nameOf(user, this.world.contacts[user.id])))
-    const unanswered = ending === 'over' && call?.end_reason === 'timeout' && call.started_by === me.id
+    const mine = ending === 'over' && call?.started_by === me.id ? call : null
+    const unanswered = mine?.end_reason === 'timeout' || mine?.end_reason === 'busy' ? mine.id : null
     const tone = ending === 'lost' ? 'error' : 'plain'
-    this.say(endSentence(ending, call, me.id, name), tone, again, unanswered ? call.id : null)
+    const { words } = this.store.getState()
+    const reply = mine?.end_reason === 'declined' && words?.callId === mine.id ? words : null
+    const text = reply
+      ? replySentence(nameOf(reply.user, this.world.contacts[reply.user.id]), short(reply.text, 200))
+      : endSentence(ending, call, me.id, name)
+    this.say(text, tone, { again, unanswered })
   }
 
   private freshIceServers(): Promise<RTCIceServer[]> {
@@ -788,6 +849,9 @@ export class Controller {
     return call && this.store.getState().elsewhere !== call.id ? call : null
   }
 }
+
+const short = (text: string, most: number): string =>
+  text.length > most ? `${text.slice(0, most).trimEnd()}…` : text
 
 export function problemSentence(problem: ApiError): string {
   switch (problem.code) {

@@ -139,4 +139,24 @@ export function isOpenTo(call: Call, meId: string): boolean {
   )
 }
 
+/** Nobody ever came into it but who started it. */
+export const unanswered = (call: Call): boolean => call.state === 'ended' && call.answered_at === null
+
+const WORDS_FOR_MS = 86_400_000
+
+/** Who called and got no answer may leave a message for a day. */
+export const takesWords = (call: Call, meId: string, now = Date.now()): boolean =>
+  unanswered(call) &&
+  call.started_by === meId &&
+  call.ended_at !== null &&
+  now - Date.parse(call.ended_at) < WORDS_FOR_MS
+
+/** How many messages were left unread, by the person who called. */
+export function unreadFrom(calls: readonly Call[]): Map<string, number> {
+  const unread = new Map<string, number>()
+  for (const { started_by: from, unread: more = 0 } of calls)
+    if (more > 0) unread.set(from, (unread.get(from) ?? 0) + more)
+  return unread
+}
+
 export const callerOf = (call: Call): User | undefined => memberOf(call, call.started_by)?.user

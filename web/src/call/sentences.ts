@@ -49,7 +49,7 @@ export function endSentence(ending: Ending, call: Call | null, meId: string, nam
     case 'declined':
       return mine ? t`${name} declined` : t`You declined the call`
     case 'timeout':
-      return mine ? t`No answer` : t`You missed a call from ${name}`
+      return mine ? t`No answer — leave a message?` : t`You missed a call from ${name}`
     case 'busy':
       return mine ? t`${name} is in another call` : t`${name} called while you were in a call`
     case 'cancelled':
@@ -60,6 +60,9 @@ export function endSentence(ending: Ending, call: Call | null, meId: string, nam
       return call && call.members.length > 2 ? t`The call is over` : t`${name} left the call`
   }
 }
+
+/** Somebody declined with a word. */
+export const replySentence = (name: string, words: string): string => t`${name} declined: “${words}”`
 
 export interface HistoryLine {
   text: string

@@ -31,10 +31,14 @@ export function lastCallWith(calls: readonly Call[], meId: string): Map<string, 
 const ended = (calls: Readonly<Record<string, Call>>): number =>
   Object.values(calls).filter((call) => call.state === 'ended').length
 
-/** The history is fetched again when a call ended or was left, and after every hello. */
+/** The history is fetched again when a call ended or was left, when something was left in one, and after every hello. */
 export function keepHistoryFresh(queries: QueryClient): () => void {
   const refetch = () => void queries.invalidateQueries({ queryKey: KEY })
   const stopHello = parley.onHello(refetch)
+  const stopWords = parley.onWords((callId) => {
+    refetch()
+    void queries.invalidateQueries({ queryKey: ['messages', callId] })
+  })
   const stopStore = parley.store.subscribe((now, before) => {
     if (now.auth !== before.auth) queries.removeQueries({ queryKey: KEY })
     else if (before.session && !now.session) refetch()
@@ -43,6 +47,7 @@ export function keepHistoryFresh(queries: QueryClient): () => void {
   })
   return () => {
     stopHello()
+    stopWords()
     stopStore()
   }
 }

@@ -1,5 +1,16 @@
 import { plural, t } from '@lingui/core/macro'
-import { Ban, Check, ChevronDown, Phone, Search, Star, UserPlus, Video, X } from 'lucide-react'
+import {
+  Ban,
+  Check,
+  ChevronDown,
+  MessageSquareText,
+  Phone,
+  Search,
+  Star,
+  UserPlus,
+  Video,
+  X,
+} from 'lucide-react'
 import type { KeyboardEvent, ReactNode } from 'react'
 import { useState } from 'react'
 import { NavLink } from 'react-router'
@@ -36,6 +47,8 @@ export interface Selection {
 interface Props {
   contacts: readonly Contact[]
   last: Map<string, Call>
+  /** Messages that were left, by whom. */
+  unread: Map<string, number>
   meId: string
   ready: boolean
   selection: Selection
@@ -58,7 +71,7 @@ function onArrows(event: KeyboardEvent<HTMLElement>): void {
   event.preventDefault()
 }
 
-export function ContactList({ contacts, last, meId, ready, selection, onAdd }: Props) {
+export function ContactList({ contacts, last, unread, meId, ready, selection, onAdd }: Props) {
   const [text, setText] = useState('')
   const of = (wanted: Contact['state']) => contacts.filter(({ state }) => state === wanted)
   const [accepted, incoming, outgoing, blocked] = [
@@ -150,6 +163,7 @@ export function ContactList({ contacts, last, meId, ready, selection, onAdd }: P
                   key={contact.user.id}
                   contact={contact}
                   call={last.get(contact.user.id)}
+                  unread={unread.get(contact.user.id) ?? 0}
                   meId={meId}
                   selection={selection}
                 />
@@ -264,11 +278,12 @@ function Blocked({ contacts }: { contacts: readonly Contact[] }) {
 interface RowProps {
   contact: Contact
   call: Call | undefined
+  unread: number
   meId: string
   selection: Selection
 }
 
-function Row({ contact, call, meId, selection }: RowProps) {
+function Row({ contact, call, unread, meId, selection }: RowProps) {
   const { user, presence } = contact
   const name = nameOf(user, contact)
   const fullName = user.display_name
@@ -299,6 +314,15 @@ function Row({ contact, call, meId, selection }: RowProps) {
             <span className="truncate font-medium">{name}</span>
             {contact.favourite && (
               <Star aria-label={t`Favourite`} className="size-3.5 shrink-0 fill-current text-away" />
+            )}
+            {unread > 0 && (
+              <span className="ms-0.5 flex shrink-0 items-center gap-1 rounded-full bg-accent px-1.5 py-0.5 text-xs font-semibold text-on-accent tabular-nums">
+                <MessageSquareText aria-hidden className="size-3" />
+                <span aria-hidden>{unread}</span>
+                <span className="sr-only">
+                  {plural(unread, { one: '# new message', other: '# new messages' })}
+                </span>
+              </span>
             )}
           </span>
           <span

@@ -2,7 +2,7 @@ import { plural, t } from '@lingui/core/macro'
 import { ArrowDownLeft, ArrowUpRight, MessageSquareText, Phone, PhoneMissed, Video } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { Call, Contact } from '../../api/types'
-import { isOpenTo, othersIn } from '../../call/model'
+import { isOpenTo, othersIn, takesWords } from '../../call/model'
 import { historyLine, otherName, whenWords } from '../../call/sentences'
 import type { History } from '../../state/history'
 import { parley } from '../../state/parley'
@@ -60,7 +60,9 @@ export function HistoryList({ calls, history, meId, contacts, named, empty }: Pr
 }
 
 function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' | 'named'> & { call: Call }) {
-  const [open, setOpen] = useState(false)
+  const unread = call.unread ?? 0
+  // Beside the person it is from, what was left is there to be read; in a list of all calls one asks for it.
+  const [open, setOpen] = useState(unread > 0 && !named)
   const chatId = useId()
   const { text, missed, outgoing } = historyLine(call, meId)
   const Icon = missed ? PhoneMissed : outgoing ? ArrowUpRight : ArrowDownLeft
@@ -69,6 +71,13 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
     .map(({ user }) => user)
     .filter(({ id }) => contacts[id]?.state === 'accepted')
   const written = call.messages
+  const chat = written > 0 || (takesWords(call, meId) && again.length > 0)
+  const chatLabel =
+    unread > 0
+      ? plural(unread, { one: '# new message', other: '# new messages' })
+      : written > 0
+        ? plural(written, { one: '# message', other: '# messages' })
+        : t`Leave ${name} a message`
   return (
     <li>
       <div className="flex min-h-14 items-center gap-3">
@@ -79,17 +88,21 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
             {text}
           </span>
         </span>
-        {written > 0 && (
+        {chat && (
           <Button
             look="quiet"
-            className="px-2.5 text-soft tabular-nums"
-            aria-label={plural(written, { one: '# message', other: '# messages' })}
+            className={cx('px-2.5 tabular-nums', unread > 0 ? 'font-semibold text-on-tint' : 'text-soft')}
+            aria-label={chatLabel}
             aria-expanded={open}
             aria-controls={chatId}
             icon={<MessageSquareText aria-hidden className="size-4" />}
             onClick={() => setOpen(!open)}
           >
-            {written}
+            {unread > 0 ? (
+              <span className="rounded-full bg-accent px-2 py-0.5 text-xs text-on-accent">{unread}</span>
+            ) : (
+              written > 0 && written
+            )}
           </Button>
         )}
         <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">
@@ -117,7 +130,7 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
           </IconButton>
         ) : null}
       </div>
-      {written > 0 && (
+      {chat && (
         <div id={chatId} hidden={!open} className="ps-7">
           {open && <CallChat call={call} meId={meId} contacts={contacts} />}
         </div>

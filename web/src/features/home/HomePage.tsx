@@ -2,7 +2,7 @@ import { t } from '@lingui/core/macro'
 import { PhoneCall } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { Navigate, useParams } from 'react-router'
-import { ongoingCall } from '../../call/model'
+import { ongoingCall, unreadFrom } from '../../call/model'
 import { otherName } from '../../call/sentences'
 import { callsOf, lastCallWith, useHistory } from '../../state/history'
 import { parley, useParley } from '../../state/parley'
@@ -31,6 +31,7 @@ export function HomePage() {
   const calls = useMemo(() => callsOf(history), [history])
   const meId = me?.id ?? ''
   const last = useMemo(() => lastCallWith(calls, meId), [calls, meId])
+  const unread = useMemo(() => unreadFrom(calls), [calls])
   const [picked, setPicked] = useState<ReadonlySet<string>>(new Set())
   const wide = useWide()
   const first = useWelcome(meId)
@@ -82,6 +83,7 @@ export function HomePage() {
           <ContactList
             contacts={Object.values(contacts)}
             last={last}
+            unread={unread}
             meId={meId}
             ready={ready}
             selection={selection}

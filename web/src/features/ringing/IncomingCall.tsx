@@ -1,7 +1,6 @@
 import { t } from '@lingui/core/macro'
 import { Phone, PhoneOff, Video } from 'lucide-react'
 import { useEffect } from 'react'
-import { messagesOutsideCalls } from '../../api/client'
 import type { Call } from '../../api/types'
 import { callerOf, othersIn, ringingCall } from '../../call/model'
 import { ring, ringOnce } from '../../call/ringtone'
@@ -34,6 +33,8 @@ function Sheet({ call }: { call: Call }) {
   const name = caller ? nameOf(caller, contacts[caller.id]) : t`Somebody`
   const more = othersIn(call, meId).filter(({ user }) => user.id !== caller?.id)
   const names = listNames(more.map(({ user }) => nameOf(user, contacts[user.id])))
+  // What the caller writes while it rings.
+  const said = useParley(({ words }) => (words?.callId === call.id ? words.text : null))
   const kind = call.video ? t`Incoming video call` : t`Incoming audio call`
   const words = t`${name} is calling…`
   useEffect(() => (busy ? ringOnce() : ring()), [busy])
@@ -56,6 +57,15 @@ function Sheet({ call }: { call: Call }) {
         <p className="mt-6 text-lg font-semibold wrap-anywhere short:mt-0">{name}</p>
         <p className="mt-1 text-soft">{kind}</p>
         {more.length > 0 && <p className="mt-1 text-soft">{t`With ${names}`}</p>}
+        {said && (
+          <blockquote
+            role="status"
+            dir="auto"
+            className="mt-4 max-w-full rounded-tile bg-sunken px-4 py-2.5 wrap-anywhere whitespace-pre-wrap"
+          >
+            {said}
+          </blockquote>
+        )}
         {busy && <p className="mt-3 text-soft">{t`Answering pauses your call with ${other}.`}</p>}
         <div className="mt-8 grid w-full grid-cols-2 gap-3 short:mt-5">
           <Button
@@ -86,7 +96,7 @@ function Sheet({ call }: { call: Call }) {
               {t`Audio-only answer`}
             </Button>
           )}
-          {messagesOutsideCalls && <Reply call={call} />}
+          <Reply call={call} />
         </div>
       </div>
     </Modal>
