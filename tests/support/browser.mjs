@@ -70,7 +70,7 @@ export class BrowserPerson extends PagePerson {
   }
 
   on(role, name, fn) {
-    return this.find(role, name).evaluate(fn);
+    return this.find(role, name).evaluate(fn, undefined, { timeout: 5000 });
   }
 
   run(fn, argument) {

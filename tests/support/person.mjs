@@ -65,15 +65,15 @@ function isPainted(figure) {
   return context.getImageData(0, 0, 32, 18).data.some((v, i) => i % 4 !== 3 && v > 40);
 }
 
-/** For the page: whether that figure shows three more pictures within a second. */
+/** For the page: whether that figure shows two more pictures; a busy machine may need a while. */
 function isMoving(figure) {
   const video = figure.querySelector("video");
   if (!video || video.videoWidth === 0 || video.paused) return false;
   return new Promise((resolve) => {
-    let left = 3;
+    let left = 2;
     const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
     video.requestVideoFrameCallback(shown);
-    setTimeout(resolve, 1000, false);
+    setTimeout(resolve, 3000, false);
   });
 }
 

@@ -13,6 +13,7 @@ import type { World } from './model'
 import {
   emptyWorld,
   isHere,
+  isOpenTo,
   memberOf,
   ongoingCall,
   othersIn,
@@ -39,6 +40,8 @@ export interface Notice {
   again: { user: User; video: boolean } | null
   /** The call in which a message can be left. */
   unanswered: string | null
+  /** The call that was lost here and goes on without us. */
+  back: Call | null
 }
 
 /** An emoji that floats over a tile for a moment. */
@@ -229,6 +232,7 @@ export class Controller {
   }
 
   nudge(): void {
+    if (this.store.getState().auth === 'unreachable') void this.boot()
     this.link.nudge()
     this.session?.networkChanged()
     this.held?.networkChanged()
@@ -593,8 +597,9 @@ export class Controller {
     tone: Notice['tone'] = 'plain',
     again: Notice['again'] = null,
     unanswered: string | null = null,
+    back: Call | null = null,
   ): void {
-    this.store.setState({ notice: { key: ++this.noticeKey, text, tone, again, unanswered } })
+    this.store.setState({ notice: { key: ++this.noticeKey, text, tone, again, unanswered, back } })
   }
 
   /** Shows what a request of ours will make of us, until the server's own word comes. */
@@ -652,6 +657,7 @@ export class Controller {
         onSpeaking: (speaking) => onScreen() && this.store.setState({ speaking }),
         onFlow: (flow) => onScreen() && this.store.setState({ flow }),
         onNews: (news) => onScreen() && this.onNews(news),
+        onDoubt: () => this.link.nudge(),
         onCall: (call) => this.setWorld(withCall(this.world, call)),
         onEnd: (ending, call, problem) => {
           if (!onScreen()) {
@@ -748,7 +754,14 @@ export class Controller {
     const name = listNames(others.map((user) => nameOf(user, this.world.contacts[user.id])))
     const unanswered = ending === 'over' && call?.end_reason === 'timeout' && call.started_by === me.id
     const tone = ending === 'lost' ? 'error' : 'plain'
-    this.say(endSentence(ending, call, me.id, name), tone, again, unanswered ? call.id : null)
+    const back = ending === 'lost' && call && isOpenTo(call, me.id) ? call : null
+    this.say(
+      endSentence(ending, call, me.id, name),
+      tone,
+      back ? null : again,
+      unanswered ? call.id : null,
+      back,
+    )
   }
 
   private freshIceServers(): Promise<RTCIceServer[]> {

@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro'
-import { PhoneOutgoing, SendHorizontal, X } from 'lucide-react'
+import { PhoneOutgoing, RotateCcw, SendHorizontal, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { messagesOutsideCalls } from '../../api/client'
 import type { Notice } from '../../call/controller'
@@ -14,7 +14,8 @@ export function NoticeBar() {
   const notice = useParley((state) => state.notice)
   const [writing, setWriting] = useState(false)
   useEffect(() => {
-    if (!notice || writing) return
+    // The way back is not taken away from somebody who was away.
+    if (!notice || writing || notice.back) return
     const timer = setTimeout(() => parley.dismiss(), STAYS_MS)
     return () => clearTimeout(timer)
   }, [notice, writing])
@@ -28,7 +29,7 @@ export function NoticeBar() {
 }
 
 function Body({ notice, onWriting }: { notice: Notice; onWriting: (writing: boolean) => void }) {
-  const { text, again } = notice
+  const { text, again, back } = notice
   const unanswered = messagesOutsideCalls ? notice.unanswered : null
   return (
     <div className="pointer-events-auto max-w-[min(34rem,calc(100vw-2rem))] animate-rise rounded-tile border border-line bg-raised py-1.5 ps-5 pe-1.5 shadow-float">
@@ -36,6 +37,16 @@ function Body({ notice, onWriting }: { notice: Notice; onWriting: (writing: bool
         <p className="flex-1 py-2 pe-3 text-sm font-medium">
           {unanswered ? t`No answer — leave a message?` : text}
         </p>
+        {back && (
+          <Button
+            look="quiet"
+            className="shrink-0 px-3 text-on-tint"
+            icon={<RotateCcw aria-hidden className="size-4" />}
+            onClick={() => parley.answer(back, back.video)}
+          >
+            {t`Return to call`}
+          </Button>
+        )}
         {again && (
           <Button
             look="quiet"
