@@ -5,7 +5,7 @@ import type { ServerEvent } from '../src/api/types'
 import type { TabMessage } from '../src/call/controller'
 import { Controller } from '../src/call/controller'
 import type { LinkHandlers } from '../src/call/socket'
-import { ana, bela, call, contact, fakePeers, member } from './support/fakes'
+import { ana, bela, call, contact, fakePeers, member, user } from './support/fakes'
 
 function setUp(change: Partial<Api> = {}) {
   let handlers: LinkHandlers | undefined
@@ -184,6 +184,21 @@ describe('calls', () => {
     await settle()
     expect(api.getCall).toHaveBeenCalledWith('c1')
     expect(state().notice?.text).toBe('Bela left the call')
+  })
+
+  it('are offered for return when this page was lost and others are still there', async () => {
+    const { parley, hello, hear, state } = setUp()
+    await parley.boot()
+    const others = [member(bela, 'joined'), member(user('3', 'Chidi'), 'joined')]
+    const with_ = (version: number, mine: 'joined' | 'left') =>
+      call({ version, state: 'active', members: [member(ana, mine), ...others] })
+    hello([with_(2, 'joined')])
+    parley.returnTo(with_(2, 'joined'))
+    await settle()
+    hear({ type: 'call.updated', call_id: 'c1', version: 3, call: with_(3, 'left') })
+    expect(state().session).toBeNull()
+    expect(state().notice).toMatchObject({ text: 'The connection was lost', tone: 'error', again: null })
+    expect(state().notice?.back?.id).toBe('c1')
   })
 
   it('stop ringing with the click on Decline, before the server has answered', async () => {

@@ -33,6 +33,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
   const sounds = { play: vi.fn(), setSpeaker: vi.fn(), resume: vi.fn(), close: vi.fn() }
   const onSpeaking = vi.fn()
   const onNews = vi.fn()
+  const onDoubt = vi.fn()
   const onEnd = vi.fn()
   const takeDevices = vi.fn((want: { microphone: boolean; camera: boolean }) =>
     Promise.resolve<Taken>(
@@ -55,7 +56,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
       makeSounds: () => sounds,
       iceServers: () => Promise.resolve([]),
     },
-    { onView: (view) => views.push(view), onCall: () => undefined, onEnd, onSpeaking, onNews },
+    { onView: (view) => views.push(view), onCall: () => undefined, onEnd, onSpeaking, onNews, onDoubt },
   )
   const view = () => views.at(-1) as SessionView
   const peer = () => peers.at(-1) as (typeof peers)[number]
@@ -81,6 +82,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
     sounds,
     onSpeaking,
     onNews,
+    onDoubt,
   }
 }
 
@@ -351,14 +353,16 @@ describe('coming back', () => {
   })
 
   it('notices by itself that nothing comes any more', async () => {
-    const { api, peer, connect } = setUp()
+    const { api, peer, connect, onDoubt } = setUp()
     await connect()
     const flow = setInterval(() => peer().packets++, 900)
     await vi.advanceTimersByTimeAsync(20_000)
     expect(api.updateMedia).not.toHaveBeenCalled()
+    expect(onDoubt).not.toHaveBeenCalled()
     clearInterval(flow)
     await vi.advanceTimersByTimeAsync(7_000)
     expect(api.updateMedia).toHaveBeenCalled()
+    expect(onDoubt).toHaveBeenCalled()
   })
 
   it('goes on at once when the connection failed', async () => {

@@ -125,4 +125,10 @@ describe('an offer', () => {
       'video/AV1',
     ])
   })
+
+  it("takes Firefox's VP9, which names no profile", () => {
+    const codec = (mimeType: string, sdpFmtpLine: string) => ({ mimeType, sdpFmtpLine, clockRate: 90_000 })
+    const all = [codec('video/VP8', 'max-fs=12288;max-fr=60'), codec('video/VP9', 'max-fs=12288;max-fr=60')]
+    expect(usualCodecs(all)).toEqual(all)
+  })
 })

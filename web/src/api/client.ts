@@ -64,9 +64,13 @@ async function insist<T>(attempt: () => Promise<T>, repeats: number): Promise<T>
   }
 }
 
+/** With its body: a network may go away between the head of an answer and its end. */
 const timedFetch = async (request: Request): Promise<Response> => {
   try {
-    return await fetch(request, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const answer = await fetch(request, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const { status, statusText, headers } = answer
+    const body = await answer.arrayBuffer()
+    return new Response(body.byteLength > 0 ? body : null, { status, statusText, headers })
   } catch {
     throw new ApiError('network', 'The server cannot be reached.')
   }

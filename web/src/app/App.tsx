@@ -8,6 +8,7 @@ import { HeldCall } from '../features/ringing/HeldCall'
 import { IncomingCall } from '../features/ringing/IncomingCall'
 import { CallDock } from '../features/stage/CallDock'
 import { parley, useParley } from '../state/parley'
+import { useOffline } from '../state/useOffline'
 import { Logo } from '../ui/Logo'
 
 const loadCallScreen = () => import('./CallPage')
@@ -22,7 +23,7 @@ export function App() {
     case 'unknown':
       return <Splash />
     case 'unreachable':
-      return <Splash words={t`The server cannot be reached. Trying again…`} />
+      return <Unreachable />
     case 'signed_out':
       return (
         <Routes>
@@ -101,6 +102,19 @@ function useFollowCall(): void {
   }, [active, id, pathname, ready, navigate])
 }
 
+function Unreachable() {
+  const offline = useOffline()
+  return (
+    <Splash
+      words={
+        offline
+          ? t`You are offline. Parley comes back by itself once there is a network.`
+          : t`The server cannot be reached. Trying again…`
+      }
+    />
+  )
+}
+
 const SLOW_MS = 4_000
 
 function Splash({ words }: { words?: string }) {
@@ -112,7 +126,7 @@ function Splash({ words }: { words?: string }) {
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center gap-5 p-6">
       <Logo className="size-14 animate-breathe" />
-      <p role="status" className="min-h-5 text-soft">
+      <p role="status" className="min-h-5 text-center text-soft">
         {words ?? (slow && t`The connection is slow. Still trying…`)}
       </p>
     </main>

@@ -13,6 +13,7 @@ import type { World } from './model'
 import {
   emptyWorld,
   isHere,
+  isOpenTo,
   memberOf,
   ongoingCall,
   othersIn,
@@ -41,6 +42,8 @@ export interface Notice {
   unanswered: string | null
   /** Whose words these are. */
   from: User | null
+  /** The call that was lost here and goes on without us. */
+  back: Call | null
 }
 
 /** What somebody wrote from outside a conversation, or for those outside. */
@@ -249,6 +252,7 @@ export class Controller {
   }
 
   nudge(): void {
+    if (this.store.getState().auth === 'unreachable') void this.boot()
     this.link.nudge()
     this.session?.networkChanged()
     this.held?.networkChanged()
@@ -637,9 +641,9 @@ export class Controller {
   say(
     text: string,
     tone: Notice['tone'] = 'plain',
-    more: Partial<Pick<Notice, 'again' | 'unanswered' | 'from'>> = {},
+    more: Partial<Pick<Notice, 'again' | 'unanswered' | 'from' | 'back'>> = {},
   ): void {
-    const notice = { key: ++this.noticeKey, text, tone, again: null, unanswered: null, from: null, ...more }
+    const notice = { key: ++this.noticeKey, text, tone, again: null, unanswered: null, from: null, back: null, ...more }
     this.store.setState({ notice })
   }
 
@@ -707,6 +711,7 @@ export class Controller {
         onSpeaking: (speaking) => onScreen() && this.store.setState({ speaking }),
         onFlow: (flow) => onScreen() && this.store.setState({ flow }),
         onNews: (news) => onScreen() && this.onNews(news),
+        onDoubt: () => this.link.nudge(),
         onCall: (call) => this.setWorld(withCall(this.world, call)),
         onEnd: (ending, call, problem) => {
           if (!onScreen()) {
@@ -809,7 +814,8 @@ export class Controller {
     const text = reply
       ? replySentence(nameOf(reply.user, this.world.contacts[reply.user.id]), short(reply.text, 200))
       : endSentence(ending, call, me.id, name)
-    this.say(text, tone, { again, unanswered })
+    const back = ending === 'lost' && call && isOpenTo(call, me.id) ? call : null
+    this.say(text, tone, { again: back ? null : again, unanswered, back })
   }
 
   private freshIceServers(): Promise<RTCIceServer[]> {

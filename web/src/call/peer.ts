@@ -49,7 +49,7 @@ export function usualCodecs(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
     const name = mimeType.toLowerCase()
     if (name === 'video/rtx' || name === 'audio/red') return true
     if (!/^(video\/(vp8|vp9|h264|av1)|audio\/opus)$/.test(name)) return false
-    if (name === 'video/vp9' && !/profile-id=0|^$/.test(sdpFmtpLine)) return false
+    if (name === 'video/vp9' && /profile-id=[1-9]/.test(sdpFmtpLine)) return false
     if (name === 'video/av1' && /profile=[1-9]/.test(sdpFmtpLine)) return false
     if (name === 'video/h264' && !/profile-level-id=42[0-9a-f]{4}/i.test(sdpFmtpLine)) return false
     if (name === 'video/h264' && !sdpFmtpLine.includes('packetization-mode=1')) return false
@@ -74,6 +74,7 @@ export class Peer implements PeerLike {
   private readonly pc: RTCPeerConnection
   private readonly lines: Record<SentKind, RTCRtpTransceiver>
   private closed = false
+  private turn: Promise<void> = Promise.resolve()
 
   constructor(iceServers: RTCIceServer[], tracks: SentTracks, handlers: PeerHandlers) {
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' })
@@ -138,7 +139,13 @@ export class Peer implements PeerLike {
   }
 
   async setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void> {
-    if (!this.closed) await this.lines[kind].sender.replaceTrack(track)
+    if (this.closed) return
+    const { sender } = this.lines[kind]
+    await sender.replaceTrack(track)
+    // Firefox sends black pictures where a track was, and a screen that is sent is a screen that is shown.
+    await this.change(sender, (parameters) => {
+      for (const encoding of parameters.encodings) encoding.active = sender.track !== null
+    })
   }
 
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[] {
@@ -177,15 +184,23 @@ export class Peer implements PeerLike {
     this.pc.close()
   }
 
-  /** Text stays readable: fewer pictures rather than smaller ones. */
-  private async keepScreenSharp(): Promise<void> {
-    const { sender } = this.lines.screen
-    try {
-      const parameters = sender.getParameters()
+  /** Text stays readable: fewer pictures rather than smaller ones. Where that is unknown, `contentHint` says the same. */
+  private keepScreenSharp(): Promise<void> {
+    return this.change(this.lines.screen.sender, (parameters) => {
       parameters.degradationPreference = 'maintain-resolution'
-      await sender.setParameters(parameters)
-    } catch {
-      // `contentHint` on the track says the same, where it is understood.
-    }
+    })
+  }
+
+  /** One after the other: each begins with what the last one left. What a browser does not know, it goes without. */
+  private change(sender: RTCRtpSender, how: (parameters: RTCRtpSendParameters) => void): Promise<void> {
+    this.turn = this.turn
+      .then(async () => {
+        if (this.closed) return
+        const parameters = sender.getParameters()
+        how(parameters)
+        await sender.setParameters(parameters)
+      })
+      .catch(() => undefined)
+    return this.turn
   }
 }

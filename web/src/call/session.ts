@@ -109,6 +109,8 @@ export interface SessionHandlers {
   onFlow?(flow: CallFlow): void
   /** Something that a person should be told and has not done. */
   onNews?(news: SessionNews): void
+  /** The media are silent: perhaps the whole network is away. */
+  onDoubt?(): void
 }
 
 export type SessionNews = 'muted_by_other' | 'camera_off_by_other' | 'screen_failed' | 'device_replaced'
@@ -757,6 +759,7 @@ export class CallSession {
     if (this.over || !peer) return
     this.media = 'reconnecting'
     this.silentRounds = 0
+    this.handlers.onDoubt?.()
     if (how === 'rejoin' || location === '') return this.open()
     const generation = ++this.generation
     clearTimeout(this.disconnectTimer)

@@ -38,7 +38,7 @@ export const parley = new Controller({
 
 export const useParley = <T>(select: (state: AppState) => T): T => useStore(parley.store, useShallow(select))
 
-addEventListener('online', () => parley.nudge())
+for (const change of ['online', 'offline']) addEventListener(change, () => parley.nudge())
 document.addEventListener('visibilitychange', () => {
   if (document.visibilityState === 'visible') parley.nudge()
 })

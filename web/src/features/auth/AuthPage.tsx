@@ -7,13 +7,21 @@ import { ApiError } from '../../api/client'
 import { problemSentence } from '../../call/controller'
 import { setFlag } from '../../state/flags'
 import { parley } from '../../state/parley'
+import { useOffline } from '../../state/useOffline'
 import { useServer } from '../../state/server'
 import { Alert } from '../../ui/Alert'
 import { Button } from '../../ui/Button'
 import { Field } from '../../ui/Field'
 import { Logo } from '../../ui/Logo'
 
-function Frame({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {
+interface FrameProps {
+  title: string
+  lead: string
+  busy: boolean
+  children: ReactNode
+}
+
+function Frame({ title, lead, busy, children }: FrameProps) {
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center px-4 py-10">
       <div className="w-full max-w-[25rem]">
@@ -25,9 +33,33 @@ function Frame({ title, lead, children }: { title: string; lead: string; childre
           <h1 className="text-lg font-semibold">{title}</h1>
           <p className="mt-1 mb-6 text-sm text-soft">{lead}</p>
           {children}
+          <Network busy={busy} />
         </div>
       </div>
     </main>
+  )
+}
+
+const SLOW_MS = 4_000
+
+/** What the network keeps from us, said where one waits for it. */
+function Network({ busy }: { busy: boolean }) {
+  const offline = useOffline()
+  const [slow, setSlow] = useState(false)
+  useEffect(() => {
+    if (!busy) return
+    const timer = setTimeout(() => setSlow(true), SLOW_MS)
+    return () => {
+      clearTimeout(timer)
+      setSlow(false)
+    }
+  }, [busy])
+  return (
+    <p role="status" className="text-sm text-soft not-empty:mt-4">
+      {offline
+        ? t`You are offline. Connect to a network and try again; what you typed stays here.`
+        : slow && t`The connection is slow. Still trying…`}
+    </p>
   )
 }
 
@@ -62,7 +94,7 @@ export function SignIn() {
   const { signups } = useServer()
   const { busy, problem, submit } = useSubmit(() => parley.signIn(username.trim().toLowerCase(), password))
   return (
-    <Frame title={t`Welcome back`} lead={t`Sign in to see who is around.`}>
+    <Frame title={t`Welcome back`} lead={t`Sign in to see who is around.`} busy={busy}>
       <form onSubmit={submit} className="space-y-4">
         {problem && (
           <Alert>
@@ -155,7 +187,7 @@ export function SignUp() {
   const wrong = fieldProblem(problem, least)
   const error = (name: FieldName) => (wrong?.field === name ? wrong.text : undefined)
   return (
-    <Frame title={t`Create your account`} lead={t`One account for all your devices.`}>
+    <Frame title={t`Create your account`} lead={t`One account for all your devices.`} busy={busy}>
       <form onSubmit={submit} className="space-y-4" noValidate>
         {problem && (
           <Alert>{wrong ? t`That cannot be used yet. See below.` : problemSentence(problem)}</Alert>

@@ -2,7 +2,7 @@ import { t } from '@lingui/core/macro'
 import { i18n } from '@lingui/core'
 import { RotateCw, SendHorizontal, Trash2 } from 'lucide-react'
 import type { FormEvent, KeyboardEvent } from 'react'
-import { useLayoutEffect, useRef, useState } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState } from 'react'
 import type { User } from '../../api/types'
 import type { ChatItem } from '../../call/chat'
 import { onlyEmoji, pieces, TEXT_MAX } from '../../call/chat'
@@ -15,6 +15,7 @@ import { Skeleton } from '../../ui/Skeleton'
 
 /** As long as somebody writes in one go, name and picture stand above the first one only. */
 const TOGETHER_MS = 5 * 60_000
+const LATE_MS = 1_000
 
 export function ChatPanel() {
   const chat = useParley((state) => state.chat)
@@ -134,6 +135,7 @@ function Line({ item, before, people }: { item: ChatItem; before?: ChatItem; peo
             ),
           )}
         </p>
+        {item.state === 'sending' && <Sending />}
         {item.state === 'failed' && (
           <p className="flex items-center gap-1 text-sm text-danger-text">
             <span role="alert">{t`Not sent`}</span>
@@ -148,6 +150,16 @@ function Line({ item, before, people }: { item: ChatItem; before?: ChatItem; peo
       </div>
     </li>
   )
+}
+
+/** Most are through before one could read it. */
+function Sending() {
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), LATE_MS)
+    return () => clearTimeout(timer)
+  }, [])
+  return late && <p className="text-xs text-soft">{t`Sending…`}</p>
 }
 
 function Compose() {

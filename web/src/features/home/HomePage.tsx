@@ -7,6 +7,7 @@ import { otherName } from '../../call/sentences'
 import { callsOf, lastCallWith, useHistory } from '../../state/history'
 import { parley, useParley } from '../../state/parley'
 import { useLinkLost } from '../../state/useLinkLost'
+import { useOffline } from '../../state/useOffline'
 import { useWide } from '../../state/useMedia'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
@@ -148,12 +149,15 @@ export function HomePage() {
 }
 
 function LostStrip({ shown }: { shown: boolean }) {
+  const offline = useOffline()
   return (
     <div role="status" className="px-4">
-      {shown && (
+      {(shown || offline) && (
         <p className="mb-3 flex animate-fade items-center gap-2.5 rounded-control bg-sunken px-3.5 py-2.5 text-soft">
-          <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
-          {t`Connection lost, reconnecting…`}
+          <span aria-hidden className="size-2 shrink-0 animate-breathe rounded-full bg-away" />
+          {offline
+            ? t`You are offline. Parley comes back by itself once there is a network.`
+            : t`Connection lost, reconnecting…`}
         </p>
       )}
     </div>

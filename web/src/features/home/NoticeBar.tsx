@@ -1,5 +1,5 @@
 import { t } from '@lingui/core/macro'
-import { MessageSquareText, PhoneOutgoing, X } from 'lucide-react'
+import { MessageSquareText, PhoneOutgoing, RotateCcw, X } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { useNavigate } from 'react-router'
 import type { Notice } from '../../call/controller'
@@ -14,7 +14,8 @@ export function NoticeBar() {
   const notice = useParley((state) => state.notice)
   const [writing, setWriting] = useState(false)
   useEffect(() => {
-    if (!notice || writing) return
+    // The way back is not taken away from somebody who was away.
+    if (!notice || writing || notice.back) return
     const timer = setTimeout(() => parley.dismiss(), STAYS_MS)
     return () => clearTimeout(timer)
   }, [notice, writing])
@@ -28,7 +29,7 @@ export function NoticeBar() {
 }
 
 function Body({ notice, onWriting }: { notice: Notice; onWriting: (writing: boolean) => void }) {
-  const { text, again, unanswered, from } = notice
+  const { text, again, back, unanswered, from } = notice
   const navigate = useNavigate()
   return (
     <div className="pointer-events-auto max-w-[min(34rem,calc(100vw-2rem))] animate-rise rounded-tile border border-line bg-raised py-1.5 ps-5 pe-1.5 shadow-float">
@@ -45,6 +46,16 @@ function Body({ notice, onWriting }: { notice: Notice; onWriting: (writing: bool
             }}
           >
             {t`Show`}
+          </Button>
+        )}
+        {back && (
+          <Button
+            look="quiet"
+            className="shrink-0 px-3 text-on-tint"
+            icon={<RotateCcw aria-hidden className="size-4" />}
+            onClick={() => parley.answer(back, back.video)}
+          >
+            {t`Return to call`}
           </Button>
         )}
         {again && (

@@ -9,6 +9,7 @@ import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { useLinkLost } from '../../state/useLinkLost'
 import { useMedia } from '../../state/useMedia'
+import { useOffline } from '../../state/useOffline'
 import { Avatar } from '../../ui/Avatar'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
@@ -44,7 +45,8 @@ export function CallScreen({ me, parts }: { me: User; parts: Parts }) {
 
 function Screen({ me, session, parts }: { me: User; session: SessionView; parts: Parts }) {
   const idle = useIdle(FADES_AFTER_MS)
-  const lost = useLinkLost()
+  const offline = useOffline()
+  const lost = useLinkLost() || offline
   const wide = useMedia('(width >= 640px) and (height >= 480px)')
   const height = useVisibleHeight()
   const contacts = useParley(({ world }) => world.contacts)
@@ -86,7 +88,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
           {(lost || session.media === 'reconnecting') && (
             <>
               <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
-              {lost ? t`Connection lost, reconnecting…` : t`Reconnecting…`}
+              {offline ? t`You are offline` : lost ? t`Connection lost, reconnecting…` : t`Reconnecting…`}
             </>
           )}
         </p>

@@ -1,0 +1,183 @@
+// What a person does in the page and sees there, by roles and accessible names only. How a browser is told, a subclass
+// knows (browser.mjs: Chromium through Playwright, firefox.mjs: Firefox through WebDriver BiDi):
+//
+//   open(path)                     goes to a place of the page
+//   press(role, name, inside)      clicks what is called so; inside: { role, name } of what holds it
+//   write(role, name, text)        fills in what is called so; role null for passwords, which have none
+//   sees(role, name, options)      waits until it is there, or with { gone: true } until it is not
+//   reads(text, options)           waits until these words stand in the page
+//   key(name)                      presses a key
+//   on(role, name, fn)             runs fn in the page, with the first element that is called so
+//   run(fn, argument)              runs fn in the page
+import { eventually } from "./server.mjs";
+
+let counter = 0;
+
+/** For the page, before its own scripts: peer connections are remembered, so that a test can ask for statistics. */
+export function rememberPeers() {
+  const Real = window.RTCPeerConnection;
+  window.__pcs = [];
+  window.RTCPeerConnection = class extends Real {
+    constructor(...args) {
+      super(...args);
+      window.__pcs.push(this);
+    }
+  };
+}
+
+/** For the page: what it receives, over the peer connection that is alive; of many streams the busiest. */
+async function readStats() {
+  const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
+  const out = { state: window.__pcs.at(-1)?.connectionState ?? "none", count: window.__pcs.length };
+  if (!pc) return out;
+  out.state = pc.connectionState;
+  for (const s of (await pc.getStats()).values()) {
+    if (s.type === "inbound-rtp" && s.packetsReceived >= (out[s.kind]?.packets ?? 0)) {
+      out[s.kind] = {
+        packets: s.packetsReceived,
+        lost: s.packetsLost,
+        frames: s.framesDecoded ?? 0,
+        freezes: s.freezeCount ?? 0,
+        freezeTime: s.totalFreezesDuration ?? 0,
+        energy: s.totalAudioEnergy ?? 0,
+        concealed: s.concealedSamples ?? 0,
+        samples: s.totalSamplesReceived ?? 0,
+        width: s.frameWidth,
+        height: s.frameHeight,
+        nacks: s.nackCount,
+      };
+    }
+    if (s.type === "outbound-rtp" && s.kind === "video" && s.bytesSent > (out.sent?.bytes ?? 0)) out.sent = { width: s.frameWidth, height: s.frameHeight, target: s.targetBitrate, bytes: s.bytesSent, limited: s.qualityLimitationReason, fps: s.framesPerSecond };
+    if (s.type === "candidate-pair" && s.availableOutgoingBitrate) out.estimate = s.availableOutgoingBitrate;
+  }
+  return out;
+}
+
+/** For the page: the picture in that figure runs and is not black. */
+function isPainted(figure) {
+  const video = figure.querySelector("video");
+  if (!video || video.videoWidth === 0 || video.paused) return false;
+  const canvas = document.createElement("canvas");
+  canvas.width = 32;
+  canvas.height = 18;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0, 32, 18);
+  return context.getImageData(0, 0, 32, 18).data.some((v, i) => i % 4 !== 3 && v > 40);
+}
+
+/** For the page: whether that figure shows two more pictures; a busy machine may need a while. */
+function isMoving(figure) {
+  const video = figure.querySelector("video");
+  if (!video || video.videoWidth === 0 || video.paused) return false;
+  return new Promise((resolve) => {
+    let left = 2;
+    const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
+    video.requestVideoFrameCallback(shown);
+    setTimeout(resolve, 3000, false);
+  });
+}
+
+/** One person with a browser profile of their own and one page. */
+export class PagePerson {
+  constructor(base, name) {
+    this.name = name;
+    this.base = base;
+    this.username = `${name.toLowerCase()}.${process.pid.toString(36)}${(counter++).toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+    this.password = `correct horse ${name} battery`;
+    /** Errors in the console, and those that no script caught. */
+    this.complaints = [];
+  }
+
+  async signUp() {
+    await this.open("/");
+    await this.press("link", "Create account");
+    await this.write("textbox", "Display name", this.name);
+    await this.write("textbox", "Username", this.username);
+    await this.write(null, "Password", this.password);
+    await this.press("button", "Create account");
+    await this.isHome();
+  }
+
+  async isHome(options) {
+    await this.sees("button", "Add contact", options);
+  }
+
+  async ask(other) {
+    await this.press("button", "Add contact");
+    await this.write("searchbox", "Search people", other.username);
+    await this.press("button", `Add ${other.name}`);
+    await this.key("Escape");
+  }
+
+  async accept() {
+    await this.press("button", "Accept");
+  }
+
+  async hasContact(other) {
+    await this.sees("button", `Video call ${other.name}`);
+  }
+
+  async videoCall(other) {
+    // The buttons of a contact's row may show on hover or focus only.
+    await this.hasContact(other);
+    await this.press("button", `Video call ${other.name}`);
+  }
+
+  async answer() {
+    await this.press("button", "Answer", { role: "dialog", name: "Incoming call" });
+    return Date.now();
+  }
+
+  async decline() {
+    await this.press("button", "Decline", { role: "dialog", name: "Incoming call" });
+  }
+
+  async openChat() {
+    await this.press("button", "Chat");
+    await this.sees("textbox", "Message");
+  }
+
+  async say(text) {
+    await this.write("textbox", "Message", text);
+    await this.press("button", "Send");
+  }
+
+  /** The texts of the chat, in the order in which they stand there. */
+  async chat() {
+    return this.on("list", "Messages", (list) => [...list.querySelectorAll("li p:last-child")].map((p) => p.textContent));
+  }
+
+  /** What this page receives. */
+  stats() {
+    return this.run(readStats);
+  }
+
+  /** Waits until frames of the other person are decoded and their sound has energy. */
+  async seesAndHears(other, ms = 10_000) {
+    await eventually(
+      `${this.name} sees and hears ${other.name}`,
+      async () => {
+        const s = await this.stats();
+        if (!(s.video?.frames > 0 && s.audio?.energy > 0)) throw new Error(JSON.stringify(s));
+        return true;
+      },
+      ms,
+    );
+    // The picture is on the page, in the figure that carries the name, and it is not black.
+    await eventually(`${other.name}'s picture is painted`, () => this.on("figure", other.name, isPainted), ms);
+  }
+
+  /** Waits until the picture in that figure runs. */
+  async moves(name, ms = 10_000) {
+    await eventually(`${this.name} sees ${name} move`, () => this.on("figure", name, isMoving), ms);
+  }
+}
+
+/** Two people, of whatever browsers, become contacts through their pages. */
+export async function becomeContacts(ana, bela) {
+  await ana.signUp();
+  await bela.signUp();
+  await ana.ask(bela);
+  await bela.accept();
+  await ana.hasContact(bela);
+}
