@@ -2,6 +2,7 @@ import { t } from '@lingui/core/macro'
 import { useLingui } from '@lingui/react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
+import type { AppState } from '../call/controller'
 import { SignIn, SignUp } from '../features/auth/AuthPage'
 import { HomePage } from '../features/home/HomePage'
 import { HeldCall } from '../features/ringing/HeldCall'
@@ -9,6 +10,7 @@ import { IncomingCall } from '../features/ringing/IncomingCall'
 import { CallDock } from '../features/stage/CallDock'
 import { parley, useParley } from '../state/parley'
 import { Logo } from '../ui/Logo'
+import { Broken, NotFound } from './Empty'
 
 const loadCallScreen = () => import('./CallPage')
 const CallScreen = lazy(loadCallScreen)
@@ -18,6 +20,14 @@ export function App() {
   const auth = useParley((state) => state.auth)
   // Another language draws the page anew: nothing below is memoized.
   useLingui()
+  return (
+    <Broken>
+      <Screen auth={auth} />
+    </Broken>
+  )
+}
+
+function Screen({ auth }: { auth: AppState['auth'] }) {
   switch (auth) {
     case 'unknown':
       return <Splash />
@@ -60,7 +70,9 @@ function SignedIn() {
             <Suspense fallback={<div className="h-dvh bg-stage" />}>{me && <CallScreen me={me} />}</Suspense>
           }
         />
-        <Route path="*" element={<Navigate to="/" replace />} />
+        <Route path="/sign-in" element={<Navigate to="/" replace />} />
+        <Route path="/sign-up" element={<Navigate to="/" replace />} />
+        <Route path="*" element={<NotFound />} />
       </Routes>
       {!inCall && <CallDock />}
       <HeldCall />
