@@ -13,18 +13,24 @@ export async function settle(page) {
     await document.fonts.ready
     const frame = () => new Promise((done) => requestAnimationFrame(done))
     await frame()
-    await frame()
-    for (const one of document.getAnimations()) {
+    const short = (one) => {
       const { iterations, duration } = one.effect.getTiming()
-      if (iterations === 1 && duration < 1_000) one.finish()
+      return iterations === 1 && duration < 1_000
     }
-    await frame()
+    // The end of one can be the beginning of the next: a colour that is inherited.
+    for (let n = 0; n < 20; n++) {
+      await frame()
+      const running = document.getAnimations().filter(short)
+      if (n > 1 && running.length === 0) break
+      for (const one of running) one.finish()
+    }
   })
 }
 
 /** Light or dark, as the system would change it while the page is open. */
 export async function turn(page, theme) {
   await page.emulateMedia({ colorScheme: theme })
+  await page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, theme)
   await settle(page)
 }
 

@@ -245,30 +245,37 @@ function farEnd() {
       else face()
     }
     paint()
-    setInterval(paint, 200)
-    return canvas.captureStream(5).getVideoTracks()[0]
+    const track = canvas.captureStream(5).getVideoTracks()[0]
+    const timer = setInterval(() => (track.readyState === 'live' ? paint() : clearInterval(timer)), 200)
+    return track
   }
   window.__answer = async (sdp) => {
     const pc = new RTCPeerConnection()
     await pc.setRemoteDescription({ type: 'offer', sdp })
-    window.__offerBytes = sdp.length
-    let seats = 0
+    const seats = []
     for (const line of pc.getTransceivers()) {
       const offered = new RegExp(`a=mid:${line.mid}\\r\\n[^]*?a=(sendrecv|sendonly|recvonly)`).exec(sdp)?.[1]
       if (offered === 'sendonly') continue
       line.direction = offered === 'recvonly' ? 'sendonly' : 'sendrecv'
       if (line.receiver.track.kind !== 'video') continue
-      const track = picture(++seats)
-      line.sender.setStreams(new MediaStream([track]))
-      await line.sender.replaceTrack(track)
+      line.sender.setStreams(new MediaStream())
+      seats.push(line)
     }
-    window.__seats = seats
     await pc.setLocalDescription(await pc.createAnswer())
     await new Promise((done) => {
       if (pc.iceGatheringState === 'complete') done()
       pc.addEventListener('icegatheringstatechange', () => pc.iceGatheringState === 'complete' && done())
     })
     window.__far = pc
+    // Only those who sit somewhere send: a picture has a price.
+    window.__show = (mids) =>
+      seats.forEach((line, n) => {
+        const { sender } = line
+        const wanted = mids.includes(line.mid)
+        if (wanted === (sender.track !== null)) return
+        sender.track?.stop()
+        void sender.replaceTrack(wanted ? picture(n + 1) : null)
+      })
     return pc.localDescription.sdp
   }
   /** What the far end gets of one of our m-lines: frames or packets within a second. */
@@ -313,7 +320,7 @@ export async function open() {
       '--no-sandbox',
       '--disable-gpu',
       '--no-first-run',
-      '--use-fake-device-for-media-stream=fps=10,device-count=2',
+      '--use-fake-device-for-media-stream=fps=5,device-count=2',
       '--use-fake-ui-for-media-stream',
       '--allow-loopback-in-peer-connection',
       '--autoplay-policy=no-user-gesture-required',
@@ -382,7 +389,12 @@ async function visit({ browser, base, look, options }) {
   if (options.init) await page.addInitScript(options.init)
 
   const world = newWorld(options)
-  const send = (event) => world.socket?.send(JSON.stringify(event))
+  const send = (event) => {
+    world.socket?.send(JSON.stringify(event))
+    if (event.type !== 'seats') return
+    const mids = event.seats.filter(({ state }) => state !== 'waiting').map(({ mid }) => mid)
+    page.evaluate((them) => window.__show?.(them), mids).catch(() => undefined)
+  }
   /** The call changes, and the page is told. */
   const change = (edit) => {
     world.call = { ...world.call, version: world.call.version + 1, ...edit(world.call) }

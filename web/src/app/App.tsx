@@ -75,7 +75,7 @@ function SignedIn() {
         <Route path="*" element={<NotFound />} />
       </Routes>
       {!inCall && <CallDock />}
-      <HeldCall />
+      <HeldCall docked={!inCall} />
       <IncomingCall />
     </>
   )
@@ -124,6 +124,7 @@ function Splash({ words }: { words?: string }) {
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center gap-5 p-6">
       <Logo className="size-14 animate-breathe" />
+      <h1 className="sr-only">Parley</h1>
       <p role="status" className="min-h-5 text-soft">
         {words ?? (slow && t`The connection is slow. Still trying…`)}
       </p>

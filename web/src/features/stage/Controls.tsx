@@ -23,6 +23,7 @@ import { screensCanBeShared } from '../../call/screen'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { cx } from '../../ui/cx'
+import { mainLandmark } from '../../ui/landmark'
 import { MoreMenu } from './MoreMenu'
 import { useStage } from './view'
 
@@ -216,7 +217,7 @@ function DeviceButton({ name, children }: { name: string; children: ReactNode })
           <ChevronUp aria-hidden className="size-4" />
         </DropdownMenu.Trigger>
       </Toolbar.Button>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.Content
           data-theme="dark"
           side="top"
@@ -254,7 +255,7 @@ function React() {
           <SmilePlus aria-hidden className={ICON} />
         </Popover.Trigger>
       </Toolbar.Button>
-      <Popover.Portal>
+      <Popover.Portal container={mainLandmark()}>
         <Popover.Content
           data-theme="dark"
           side="top"
