@@ -391,6 +391,100 @@ describe('motion', () => {
     )
 })
 
+describe('the names by which tools and assistive technology find things (docs: the accessible names contract)', () => {
+  /** Exactly one of that role and exact name; more than one cannot be told apart. */
+  const one = async (scope, role, name) => {
+    const found = scope.getByRole(role, { name, exact: true })
+    await found.first().waitFor({ state: 'attached' })
+    assert.equal(await found.count(), 1, `${role} "${name}"`)
+    return found
+  }
+
+  on('signed out', { signedIn: false }, async ({ page }) => {
+    await page.goto('/')
+    for (const name of ['Username', 'Password']) await (await one(page, 'textbox', name)).fill('somebody')
+    await (await one(page, 'button', 'Sign in')).click()
+    await page.getByRole('alert').waitFor()
+    await (await one(page, 'link', 'Create account')).click()
+    for (const name of ['Display name', 'Username', 'Password']) await one(page, 'textbox', name)
+    await (await one(page, 'button', 'Create account')).click()
+    await page.getByRole('alert').waitFor()
+  })
+
+  on('Home', { contacts: [...REQUESTS, ...CONTACTS] }, async ({ page, ring, change }) => {
+    await page.goto('/')
+    for (const name of ['Accept', 'Decline']) await one(page, 'button', name)
+    for (const { user } of CONTACTS) {
+      await one(page, 'button', `Video call ${user.display_name}`)
+      await one(page, 'button', `Audio call ${user.display_name}`)
+      await one(page, 'checkbox', `Select ${user.display_name}`)
+    }
+    await (await one(page, 'checkbox', 'Select Bela Kovács')).check()
+    await one(page, 'button', 'Call selected')
+    await (await one(page, 'checkbox', 'Select Bela Kovács')).uncheck()
+    await (await one(page, 'button', 'Add contact')).click()
+    await (await one(page, 'searchbox', 'Search people')).fill('bel')
+    await one(page, 'button', 'Add Belinda Hart')
+    // The first empties the field.
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Escape')
+    await (await one(page, 'button', 'Account menu')).click()
+    await page.getByRole('menuitem', { name: 'Sign out', exact: true }).waitFor()
+    await page.keyboard.press('Escape')
+    await ring()
+    change(() => ({ state: 'ended', end_reason: 'declined' }))
+    await page
+      .getByText(/declined/)
+      .first()
+      .waitFor()
+  })
+
+  on('a call that rings', {}, async ({ page, rings, button }) => {
+    await page.goto('/')
+    await button('Account menu').waitFor()
+    rings(ringingFrom(bela))
+    const dialog = await one(page, 'dialog', 'Incoming call')
+    for (const name of ['Answer', 'Decline', 'Audio-only answer']) await one(dialog, 'button', name)
+  })
+
+  on(
+    'the call, its controls also when they have faded, and never twice',
+    { call: callOf(crowd(3)), messages: TALK },
+    async ({ page, enter, stir, changeMember, pictureOf }) => {
+      await enter()
+      await page.mouse.move(600, 300)
+      await page.waitForFunction(
+        () => getComputedStyle(document.querySelector('[role=toolbar]')).opacity === '0',
+      )
+      const toolbar = await one(page, 'toolbar', 'Call controls')
+      const names = ['Share screen', 'Chat', 'Pause call', 'Add people', 'Leave call']
+      for (const name of ['Mute microphone', 'Turn camera off', ...names]) await one(toolbar, 'button', name)
+      for (const [off, on_] of [
+        ['Mute microphone', 'Unmute microphone'],
+        ['Turn camera off', 'Turn camera on'],
+        ['Share screen', 'Stop sharing'],
+        ['Pause call', 'Resume call'],
+      ]) {
+        await (await one(toolbar, 'button', off)).click()
+        if (off === 'Share screen') await one(page, 'figure', 'Screen of Ana Ferreira')
+        await (await one(toolbar, 'button', on_)).click()
+        await one(toolbar, 'button', off)
+      }
+      changeMember(bela.id, { sharing: true })
+      await pictureOf('Screen of Bela Kovács')
+      for (const name of ['Ana Ferreira', 'Bela Kovács', 'Chidi Okafor', 'Screen of Bela Kovács'])
+        assert.equal(await (await one(page, 'figure', name)).locator('video').count(), 1, `${name}’s picture`)
+      changeMember(chidi.id, { state: 'paused' })
+      await page.getByText('paused', { exact: true }).first().waitFor()
+      await stir()
+      await (await one(toolbar, 'button', 'Chat')).click()
+      await (await one(page, 'textbox', 'Message')).fill('Hello')
+      await (await one(page, 'button', 'Send')).click()
+      await (await one(page, 'list', 'Messages')).getByText('Hello', { exact: true }).waitFor()
+    },
+  )
+})
+
 describe('room', { concurrency: 3 }, () => {
   /** Buttons, links and fields that do not lie in the window, or are covered by another one. */
   const crowded = () => {

@@ -376,7 +376,7 @@ async function visit({ browser, base, look, options }) {
     permissions: ['camera', 'microphone'],
   })
   const page = await context.newPage()
-  page.setDefaultTimeout(30_000)
+  page.setDefaultTimeout(60_000)
   const complaints = []
   page.on('console', (line) => {
     if (line.type() === 'error' && !options.breaks && !EXPECTED.test(line.text()))

@@ -105,10 +105,9 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
           {unread > 0 && panel !== 'chat' && (
             <span
               aria-hidden
-              className="absolute -end-0.5 -top-0.5 min-w-5 rounded-full bg-accent px-1 text-xs leading-5 font-semibold text-on-accent"
-            >
-              {unread > 99 ? '99+' : unread}
-            </span>
+              data-count={unread > 99 ? '99+' : unread}
+              className="absolute -end-0.5 -top-0.5 min-w-5 rounded-full bg-accent px-1 text-xs leading-5 font-semibold text-on-accent before:content-[attr(data-count)]"
+            />
           )}
         </Control>
       )}
