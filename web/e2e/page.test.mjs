@@ -1,8 +1,6 @@
-/* What only a real browser shows: media that flow, where the focus is, what is read out, what moves, and whether all of
- * it has room. The server is played by world.mjs; with the real one, see tests/e2e. */
+/* What only a real browser shows: media that flow, where the focus is, what is read out, and what moves. The server is played by world.mjs; with the real one, see tests/e2e. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { play, SCREENS } from './screens.mjs'
 import {
   bela,
   callOf,
@@ -483,59 +481,4 @@ describe('the names by which tools and assistive technology find things (docs: t
       await (await one(page, 'list', 'Messages')).getByText('Hello', { exact: true }).waitFor()
     },
   )
-})
-
-describe('room', { concurrency: 3 }, () => {
-  /** Buttons, links and fields that do not lie in the window, or are covered by another one. */
-  const crowded = () => {
-    const found = []
-    const modal = [...document.querySelectorAll('dialog')].find((one) => one.matches(':modal'))
-    const wanted = 'button, a[href], input, select, textarea, [role^=menuitem]'
-    const name = (one) =>
-      one?.getAttribute?.('aria-label') ?? one?.textContent?.trim().slice(0, 40) ?? one?.tagName
-    for (const one of (modal ?? document).querySelectorAll(wanted)) {
-      if (!one.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue
-      const box = one.getBoundingClientRect()
-      if (box.width === 0 || one.disabled) continue
-      if (box.left < -1 || box.right > innerWidth + 1) found.push(`${name(one)}: beyond the edge`)
-      const [x, y] = [box.left + box.width / 2, box.top + box.height / 2]
-      if (y < 0 || y >= innerHeight || x < 0 || x >= innerWidth) continue
-      const top = document.elementFromPoint(x, y)?.closest(wanted)
-      // What floats may lie over what does not; and a row that is a link has its buttons upon it.
-      const floats = (other) => other?.closest('dialog, [role=menu], aside, [role=toolbar], .fixed, .sticky')
-      if (!top || top === one || top.contains(one) || one.contains(top)) continue
-      if (floats(top) && floats(top) !== floats(one)) continue
-      if (one.matches('a') && one.parentElement.contains(top)) continue
-      found.push(`${name(one)}: under ${name(top)}`)
-    }
-    return found
-  }
-
-  const everywhere = SCREENS.filter(({ looks }) => looks.includes('sideways') && looks.includes('wide'))
-  for (const [words, look, options] of [
-    ['at 200 % of 1280 × 800', 'zoomed', {}],
-    ['from right to left', 'wide', { rtl: true }],
-    ['from right to left on a phone', 'phone', { rtl: true }],
-  ])
-    for (const screen of everywhere)
-      it(`${screen.name} ${words}`, async () => {
-        const found = []
-        const rtl = `addEventListener('DOMContentLoaded', () => (document.documentElement.dir = 'rtl'))`
-        const init = options.rtl ? { init: `${screen.options.init ?? ''};${rtl}` } : {}
-        const wrong = await play(
-          theatre,
-          screen,
-          look,
-          async ({ page, stir }, shot) => {
-            await stir()
-            if (options.rtl)
-              assert.equal(await page.evaluate(() => getComputedStyle(document.body).direction), 'rtl')
-            const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-            if (wide > 0) found.push(`${shot}: ${wide} px wider than the window`)
-            for (const line of await page.evaluate(crowded)) found.push(`${shot}: ${line}`)
-          },
-          { reducedMotion: 'reduce', ...init },
-        )
-        assert.deepEqual([...wrong, ...found], [])
-      })
 })
