@@ -8,5 +8,5 @@ web/node_modules/.stamp: web/package.json web/package-lock.json
 web/dist/index.html: web/node_modules/.stamp $(WEB_SRCS)
 	@echo "  WEB     $@"
 	$(Q)cd web && npm run --silent build
-screenshots: web/dist/index.html ## every screen, two sizes, two themes, into $(BUILD)/screenshots; looks for what axe finds
+screenshots: web/dist/index.html ## every screen, up to four windows, two themes, into $(BUILD)/screenshots; looks for what axe finds
 	$(Q)cd web && node e2e/shots.mjs $(abspath $(BUILD))/screenshots

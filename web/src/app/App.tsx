@@ -2,6 +2,7 @@ import { t } from '@lingui/core/macro'
 import { useLingui } from '@lingui/react'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { Navigate, Route, Routes, useLocation, useNavigate } from 'react-router'
+import type { AppState } from '../call/controller'
 import { SignIn, SignUp } from '../features/auth/AuthPage'
 import { HomePage } from '../features/home/HomePage'
 import { HeldCall } from '../features/ringing/HeldCall'
@@ -10,6 +11,7 @@ import { CallDock } from '../features/stage/CallDock'
 import { parley, useParley } from '../state/parley'
 import { useOffline } from '../state/useOffline'
 import { Logo } from '../ui/Logo'
+import { Broken, NotFound } from './Empty'
 
 const loadCallScreen = () => import('./CallPage')
 const CallScreen = lazy(loadCallScreen)
@@ -19,6 +21,14 @@ export function App() {
   const auth = useParley((state) => state.auth)
   // Another language draws the page anew: nothing below is memoized.
   useLingui()
+  return (
+    <Broken>
+      <Screen auth={auth} />
+    </Broken>
+  )
+}
+
+function Screen({ auth }: { auth: AppState['auth'] }) {
   switch (auth) {
     case 'unknown':
       return <Splash />
@@ -61,10 +71,12 @@ function SignedIn() {
             <Suspense fallback={<div className="h-dvh bg-stage" />}>{me && <CallScreen me={me} />}</Suspense>
           }
         />
-        <Route path="*" element={<Navigate to="/" replace />} />
+        <Route path="/sign-in" element={<Navigate to="/" replace />} />
+        <Route path="/sign-up" element={<Navigate to="/" replace />} />
+        <Route path="*" element={<NotFound />} />
       </Routes>
       {!inCall && <CallDock />}
-      <HeldCall />
+      <HeldCall docked={!inCall} />
       <IncomingCall />
     </>
   )
@@ -126,6 +138,7 @@ function Splash({ words }: { words?: string }) {
   return (
     <main className="flex min-h-dvh flex-col items-center justify-center gap-5 p-6">
       <Logo className="size-14 animate-breathe" />
+      <h1 className="sr-only">Parley</h1>
       <p role="status" className="min-h-5 text-center text-soft">
         {words ?? (slow && t`The connection is slow. Still trying…`)}
       </p>

@@ -65,13 +65,13 @@ export function Avatar({ user, size = 'md', presence, className }: Props) {
       ) : (
         <span
           className={cx(
-            'flex select-none items-center justify-center rounded-full font-semibold tracking-wide text-white',
+            // Drawn, not written: the label of a button with a picture in it is not these letters.
+            'flex select-none items-center justify-center rounded-full font-semibold tracking-wide text-white before:content-[attr(data-initials)]',
             SIZES[size],
             `hue-${hueOf(user.id)}`,
           )}
-        >
-          {initialsOf(user.display_name)}
-        </span>
+          data-initials={initialsOf(user.display_name)}
+        />
       )}
       {presence && (
         <span

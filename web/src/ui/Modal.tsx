@@ -1,6 +1,6 @@
 /* The browser's own dialog: it keeps focus inside, makes the rest inert, and needs no injected styles. */
 import type { ReactNode } from 'react'
-import { useEffect, useRef } from 'react'
+import { useLayoutEffect, useRef } from 'react'
 import { cx } from './cx'
 
 interface Props {
@@ -15,7 +15,8 @@ interface Props {
 export function Modal({ label, onClose, firm = false, className, children }: Props) {
   const ref = useRef<HTMLDialogElement>(null)
   const leaving = useRef(false)
-  useEffect(() => {
+  // Before it is out of the page: only then does closing give the focus back to where it was.
+  useLayoutEffect(() => {
     const dialog = ref.current
     if (!dialog) return
     leaving.current = false

@@ -13,6 +13,7 @@ import type { ThemeChoice } from '../../state/theme'
 import { useTheme } from '../../state/theme'
 import { Avatar } from '../../ui/Avatar'
 import { cx } from '../../ui/cx'
+import { mainLandmark } from '../../ui/landmark'
 import { attempt } from './attempt'
 
 interface Option<T extends string> {
@@ -56,7 +57,7 @@ export function AccountMenu({ me }: { me: User }) {
       >
         <Avatar user={me} size="sm" />
       </DropdownMenu.Trigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.Content
           align="end"
           sideOffset={6}
@@ -139,7 +140,7 @@ function Submenu({ icon, title, children }: { icon: ReactNode; title: string; ch
         <span className="flex-1">{title}</span>
         <ChevronRight aria-hidden className="size-4 text-soft rtl:-scale-x-100" />
       </DropdownMenu.SubTrigger>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.SubContent
           sideOffset={6}
           collisionPadding={12}

@@ -327,22 +327,23 @@ function Row({ contact, call, unread, meId, selection }: RowProps) {
           </span>
           <span
             className={cx(
-              'block truncate',
+              'flex min-w-0 gap-x-1',
               selected ? 'text-on-tint' : line?.missed ? 'text-danger-text' : 'text-soft',
             )}
           >
             {call && line ? (
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
-                {line.text} · {whenWords(call.created_at)}
+                <span className="truncate">{line.text}</span>
+                <span className="shrink-0">· {whenWords(call.created_at)}</span>
               </>
             ) : lastWhen ? (
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
-                {t`Last call ${lastWhen}`}
+                <span className="truncate">{t`Last call ${lastWhen}`}</span>
               </>
             ) : (
-              presenceWord(presence)
+              <span className="truncate">{presenceWord(presence)}</span>
             )}
           </span>
         </span>

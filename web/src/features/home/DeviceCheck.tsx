@@ -64,7 +64,7 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
         )}
       >
         <Camera aria-hidden className="size-5 shrink-0 text-accent" />
-        <p className={cx('min-w-48 flex-1', compact && 'text-base text-soft')}>
+        <p className={cx('min-w-40 flex-1', compact && 'text-base text-soft')}>
           {t`See and hear yourself before others do.`}
         </p>
         <Button look={compact ? 'accent' : 'plain'} busy={asking} onClick={() => void start(chosen)}>

@@ -78,13 +78,24 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
       : written > 0
         ? plural(written, { one: '# message', other: '# messages' })
         : t`Leave ${name} a message`
+  const when = (
+    <time dateTime={call.created_at} className="shrink-0 text-xs whitespace-nowrap text-soft tabular-nums">
+      {whenWords(call.created_at)}
+    </time>
+  )
   return (
     <li>
       <div className="flex min-h-14 items-center gap-3">
         <Icon aria-hidden className={cx('size-4 shrink-0', missed ? 'text-danger-text' : 'text-soft')} />
         <span className="min-w-0 flex-1 py-2">
-          {named && <span className="block truncate font-medium">{name}</span>}
-          <span className={cx('block truncate', missed ? 'text-danger-text' : named && 'text-soft')}>
+          {named && (
+            <span className="flex items-baseline gap-2">
+              <span className="truncate font-medium">{name}</span>
+              {/* In a narrow window the second place has no room. */}
+              <span className="ms-auto sm:hidden">{when}</span>
+            </span>
+          )}
+          <span className={cx('block wrap-anywhere', missed ? 'text-danger-text' : named && 'text-soft')}>
             {text}
           </span>
         </span>
@@ -105,9 +116,7 @@ function Line({ call, meId, contacts, named }: Pick<Props, 'meId' | 'contacts' |
             )}
           </Button>
         )}
-        <time dateTime={call.created_at} className="shrink-0 text-xs text-soft tabular-nums">
-          {whenWords(call.created_at)}
-        </time>
+        <span className={cx('flex', named && 'max-sm:hidden')}>{when}</span>
         {isOpenTo(call, meId) ? (
           <Button
             look="accent"

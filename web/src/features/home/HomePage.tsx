@@ -62,23 +62,26 @@ export function HomePage() {
     </>
   )
 
+  // Where the greeting beside the list has no room, the page still has a name.
+  const Brand = wide ? 'span' : 'h1'
+
   return (
-    <div className="wide:grid wide:h-dvh wide:grid-cols-[23.5rem_1fr]">
+    <main className="wide:grid wide:h-dvh wide:grid-cols-[23.5rem_1fr]">
       <div
         className={cx(
           'flex min-h-dvh flex-col wide:min-h-0 wide:border-e wide:border-line wide:bg-surface',
           person && 'max-[899.98px]:hidden',
         )}
       >
-        <header className="sticky top-0 z-10 flex items-center justify-between bg-bg px-4 pt-[max(0.75rem,env(safe-area-inset-top))] pb-3 wide:bg-surface">
+        <header className="sticky top-0 z-10 flex items-center justify-between bg-bg px-4 pt-[max(0.75rem,env(safe-area-inset-top))] pb-2 wide:bg-surface">
           <span className="flex items-center gap-2.5">
             <Logo className="size-8" />
-            <span className="text-base font-semibold tracking-tight">Parley</span>
+            <Brand className="text-base font-semibold tracking-tight">Parley</Brand>
           </span>
           <AccountMenu me={me} />
         </header>
         <LostStrip shown={lost} />
-        <main className="min-h-0 flex-1 wide:overflow-y-auto wide:pb-6" aria-label={t`Contacts`}>
+        <section className="min-h-0 flex-1 pt-1 wide:overflow-y-auto wide:pb-6" aria-label={t`Contacts`}>
           <OngoingCall />
           {first && !wide && <div className="mx-4 mb-5">{hints}</div>}
           <ContactList
@@ -91,7 +94,7 @@ export function HomePage() {
             onAdd={() => setAdding(true)}
           />
           <section className="mt-8 px-4 pb-10 wide:hidden" aria-label={t`Latest calls`}>
-            {(history.isPending || calls.length > 0) && (
+            {(history.isPending || history.isError || calls.length > 0) && (
               <>
                 <h2 className="mb-1 text-xs font-medium text-soft">{t`Latest calls`}</h2>
                 <HistoryList
@@ -106,7 +109,7 @@ export function HomePage() {
             )}
           </section>
           {!first && !wide && ready && <div className="space-y-4 px-4 pb-10">{hints}</div>}
-        </main>
+        </section>
         <SelectionBar people={selected} onClear={() => setPicked(new Set())} />
       </div>
       <div className={cx('wide:min-h-0 wide:overflow-y-auto', !person && 'max-[899.98px]:hidden')}>
@@ -144,7 +147,7 @@ export function HomePage() {
       </div>
       {adding && <AddContact onClose={() => setAdding(false)} />}
       <NoticeBar />
-    </div>
+    </main>
   )
 }
 

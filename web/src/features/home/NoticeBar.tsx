@@ -8,22 +8,29 @@ import { Button, IconButton } from '../../ui/Button'
 import { LeaveMessage } from './LeaveMessage'
 
 const STAYS_MS = 15_000
+/** A region that comes together with its words is not read out. */
+const WORDS_AFTER_MS = 100
 
 /** How the last call ended, what somebody wrote, or what went wrong; stays for a while, never in the way. */
 export function NoticeBar() {
   const notice = useParley((state) => state.notice)
   const [writing, setWriting] = useState(false)
+  const [ready, setReady] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setReady(true), WORDS_AFTER_MS)
+    return () => clearTimeout(timer)
+  }, [])
   useEffect(() => {
     // The way back is not taken away from somebody who was away.
     if (!notice || writing || notice.back) return
     const timer = setTimeout(() => parley.dismiss(), STAYS_MS)
     return () => clearTimeout(timer)
   }, [notice, writing])
-  const body = notice && <Body key={notice.key} notice={notice} onWriting={setWriting} />
+  const body = ready && notice && <Body key={notice.key} notice={notice} onWriting={setWriting} />
   return (
     <div className="pointer-events-none fixed inset-x-0 bottom-0 z-10 flex justify-center p-4 pb-[max(1rem,env(safe-area-inset-bottom))]">
       <div role="status">{notice?.tone === 'plain' && body}</div>
-      {notice?.tone === 'error' && <div role="alert">{body}</div>}
+      {ready && notice?.tone === 'error' && <div role="alert">{body}</div>}
     </div>
   )
 }

@@ -17,7 +17,7 @@ export function NotifyPrompt() {
       className="flex flex-wrap items-center gap-x-4 gap-y-3 rounded-tile border border-line bg-surface p-4"
     >
       <BellRing aria-hidden className="size-5 shrink-0 text-accent" />
-      <p className="min-w-48 flex-1">{t`Do not miss a call while you look at another page.`}</p>
+      <p className="min-w-40 flex-1">{t`Do not miss a call while you look at another page.`}</p>
       <div className="flex gap-2">
         <Button look="quiet" className="text-soft" onClick={() => setFlag(LATER, 'yes')}>
           {t`Not now`}

@@ -3,11 +3,14 @@ import { ArrowLeft, Ban, Pencil, Phone, Star, UserMinus, Video } from 'lucide-re
 import type { FormEvent } from 'react'
 import { useState } from 'react'
 import { Link, useNavigate } from 'react-router'
+import { ApiError } from '../../api/client'
 import type { Call, Contact } from '../../api/types'
+import { problemSentence } from '../../call/controller'
 import { othersIn } from '../../call/model'
 import { nameOf } from '../../call/sentences'
 import type { History } from '../../state/history'
 import { parley } from '../../state/parley'
+import { Alert } from '../../ui/Alert'
 import { Avatar, presenceWord } from '../../ui/Avatar'
 import { Button, IconButton } from '../../ui/Button'
 import { cx } from '../../ui/cx'
@@ -97,10 +100,11 @@ export function PersonPanel({ contact, contacts, calls, history, meId }: Props) 
           empty={t`You and ${name} have not called yet.`}
         />
       </section>
-      <div className="mt-8 flex flex-wrap gap-x-2 border-t border-line pt-4">
+      <hr className="mt-8 border-line" />
+      <div className="-mx-4 flex flex-wrap gap-x-2 pt-4">
         <Button
           look="quiet"
-          className="-ms-4 text-soft"
+          className="text-soft"
           icon={<Pencil aria-hidden className="size-4" />}
           onClick={() => setAsking('nickname')}
         >
@@ -179,17 +183,24 @@ function Question({ label, title, text, yes, onYes, onClose }: QuestionProps) {
 function Nickname({ contact, onClose }: { contact: Contact; onClose: () => void }) {
   const [text, setText] = useState(contact.nickname ?? '')
   const [busy, setBusy] = useState(false)
+  const [problem, setProblem] = useState<string | undefined>()
   const fullName = contact.user.display_name
   const save = async (event: FormEvent) => {
     event.preventDefault()
     setBusy(true)
-    const done = await attempt(parley.updateContact(contact.user.id, { nickname: text.trim() || null }))
-    setBusy(false)
-    if (done) onClose()
+    setProblem(undefined)
+    try {
+      await parley.updateContact(contact.user.id, { nickname: text.trim() || null })
+      onClose()
+    } catch (error) {
+      setProblem(error instanceof ApiError ? problemSentence(error) : String(error))
+      setBusy(false)
+    }
   }
   return (
     <Modal label={t`Nickname`} onClose={onClose}>
-      <form className="p-6" onSubmit={(event) => void save(event)}>
+      <form className="space-y-4 p-6" onSubmit={(event) => void save(event)}>
+        {problem && <Alert>{problem}</Alert>}
         <Field
           label={t`Nickname for ${fullName}`}
           hint={t`Only you see it. Leave it empty for the real name.`}

@@ -2,7 +2,7 @@ import { t } from '@lingui/core/macro'
 import { Pause, Volume2 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useEffect, useState } from 'react'
-import type { User } from '../../api/types'
+import type { Member, User } from '../../api/types'
 import { ringBack } from '../../call/ringtone'
 import { elapsedWords, listNames, nameOf } from '../../call/sentences'
 import type { SessionView } from '../../call/session'
@@ -77,7 +77,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
     >
       <header
         className={cx(
-          'flex min-h-13 items-center gap-3 ps-[max(1.25rem,env(safe-area-inset-left))] pe-5 pt-[env(safe-area-inset-top)] [@media(height<480px)]:min-h-8',
+          'flex min-h-13 items-center gap-3 px-[max(1.25rem,env(safe-area-inset-left),env(safe-area-inset-right))] pt-[env(safe-area-inset-top)] [@media(height<480px)]:min-h-8',
           'transition-opacity duration-200',
           faded && !lost && 'opacity-0',
         )}
@@ -94,8 +94,8 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
         </p>
       </header>
 
-      <div className="relative flex min-h-0 flex-1 gap-2 px-[max(0.5rem,env(safe-area-inset-left))] sm:px-3">
-        <div className="relative min-w-0 flex-1">
+      <div className="relative flex min-h-0 flex-1 gap-2 px-[max(0.5rem,env(safe-area-inset-left),env(safe-area-inset-right))] sm:px-[max(0.75rem,env(safe-area-inset-left),env(safe-area-inset-right))]">
+        <div className="group/stage relative min-w-0 flex-1">
           {talking ? (
             <Stage me={me} session={session} withSelf={withSelf} />
           ) : (
@@ -143,27 +143,41 @@ function Paused() {
       <span className="rounded-full bg-black/60 p-5">
         <Pause aria-hidden className="size-9" />
       </span>
-      <p role="status" className="scrim mt-5 max-w-md text-lg font-semibold text-balance">
+      <p
+        role="status"
+        className="scrim mt-5 max-w-md rounded-tile bg-black/60 px-4 py-2 text-lg font-semibold text-balance"
+      >
         {t`You paused — others cannot see or hear you`}
       </p>
     </div>
   )
 }
 
-/** Before anybody else is there. */
+const awaited = ({ state }: Member) => state === 'invited' || state === 'ringing' || state === 'reconnecting'
+
+/** Before anybody else is there, and when everybody else has gone. */
 function Waiting({ session, names }: { session: SessionView; names: string }) {
   const calling = session.origin === 'outgoing' || session.call?.state === 'ringing'
   useEffect(() => (calling ? ringBack() : undefined), [calling])
   const [person] = session.people
+  if (session.call?.state === 'active' && !session.call.members.some(awaited))
+    return (
+      <div className="flex size-full flex-col items-center justify-center rounded-tile bg-tile p-6 pb-16 text-center short:pb-2">
+        <p className="text-xl font-semibold">{t`Nobody else is here`}</p>
+        <p role="status" className="mt-2 text-base text-white/75">
+          {t`Wait for others, add people, or leave the call.`}
+        </p>
+      </div>
+    )
   return (
-    <div className="flex size-full flex-col items-center justify-center rounded-tile bg-tile pb-16 text-center">
+    <div className="flex size-full flex-col items-center justify-center rounded-tile bg-tile pb-16 text-center short:pb-2">
       {person && (
         <span className="relative">
           {calling && <span aria-hidden className="absolute inset-0 animate-halo rounded-full bg-accent" />}
           <Avatar user={person} size="xl" className="relative" />
         </span>
       )}
-      <p className="mt-7 px-6 text-xl font-semibold">{names}</p>
+      <p className="mt-7 line-clamp-3 px-6 text-xl font-semibold">{names}</p>
       <p role="status" className="mt-2 text-base text-white/75">
         {calling ? t`Calling…` : t`Connecting…`}
       </p>

@@ -23,6 +23,7 @@ import { screensCanBeShared } from '../../call/screen'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { cx } from '../../ui/cx'
+import { mainLandmark } from '../../ui/landmark'
 import { MoreMenu } from './MoreMenu'
 import { useStage } from './view'
 
@@ -104,10 +105,9 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
           {unread > 0 && panel !== 'chat' && (
             <span
               aria-hidden
-              className="absolute -end-0.5 -top-0.5 min-w-5 rounded-full bg-accent px-1 text-xs leading-5 font-semibold text-on-accent"
-            >
-              {unread > 99 ? '99+' : unread}
-            </span>
+              data-count={unread > 99 ? '99+' : unread}
+              className="absolute -end-0.5 -top-0.5 min-w-5 rounded-full bg-accent px-1 text-xs leading-5 font-semibold text-on-accent before:content-[attr(data-count)]"
+            />
           )}
         </Control>
       )}
@@ -216,7 +216,7 @@ function DeviceButton({ name, children }: { name: string; children: ReactNode })
           <ChevronUp aria-hidden className="size-4" />
         </DropdownMenu.Trigger>
       </Toolbar.Button>
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.Content
           data-theme="dark"
           side="top"
@@ -254,7 +254,7 @@ function React() {
           <SmilePlus aria-hidden className={ICON} />
         </Popover.Trigger>
       </Toolbar.Button>
-      <Popover.Portal>
+      <Popover.Portal container={mainLandmark()}>
         <Popover.Content
           data-theme="dark"
           side="top"

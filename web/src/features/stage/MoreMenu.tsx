@@ -17,6 +17,7 @@ import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
+import { mainLandmark } from '../../ui/landmark'
 import { EMOJIS, MENU } from './Controls'
 import { useStage } from './view'
 
@@ -32,7 +33,7 @@ export function MoreMenu({ session, wide, children }: Props) {
   return (
     <DropdownMenu.Root modal={false}>
       {children}
-      <DropdownMenu.Portal>
+      <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.Content
           data-theme="dark"
           side="top"
