@@ -17,6 +17,7 @@
 #define WAITING_MAX	 256		    /* events before the hello */
 #define NOTIFY_ARENA_MAX (16u << 20)
 #define USERS_MAX	 4096 /* of one event */
+#define DEVICES_LOOK_AT	 64   /* connections of one person */
 #define CLOSE_SIGNED_OUT 4401
 #define CLOSE_TRY_AGAIN	 1013
 #define BUCKETS_FIRST	 256
@@ -135,6 +136,17 @@ static void person_free(struct person *person)
 
 /* Coming and going */
 
+/* Tells the other workers on which devices the person is here. */
+static void devices_tell(struct person *person)
+{
+	struct id sign_ins[DEVICES_LOOK_AT];
+	size_t n = 0;
+
+	for (struct events_conn *conn = person->conns; conn && n < ARRAY_LEN(sign_ins); conn = conn->next)
+		sign_ins[n++] = conn->session;
+	directory_set_devices(person->events->worker->directory, &person->id, sign_ins, n);
+}
+
 static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 {
 	struct person *person = arg;
@@ -237,6 +249,7 @@ int events_open(struct events *events, const struct id *user_id, const struct id
 	person->conns = conn;
 	person->conns_len++;
 	events->conns++;
+	devices_tell(person);
 	if (comes)
 		presence_changed(&events->presence, user_id);
 	*ret_conn = conn;
@@ -279,11 +292,13 @@ void events_closed(struct events_conn *conn)
 	free(conn);
 	events->conns--;
 	/* Whoever has no page any more still counts as here for a moment. */
-	if (--person->conns_len > 0)
+	if (--person->conns_len > 0) {
 		directory_set(events->worker->directory, &person->id, person->conns_len, PRESENCE_ONLINE);
-	else if (loop_timer_start(events->worker->loop, &person->grace, clock_now_us() + OFFLINE_GRACE_US,
-				  on_grace_over, person) < 0)
+		devices_tell(person);
+	} else if (loop_timer_start(events->worker->loop, &person->grace, clock_now_us() + OFFLINE_GRACE_US,
+				    on_grace_over, person) < 0) {
 		on_grace_over(&person->grace, 0, person);
+	}
 }
 
 /* Delivery */

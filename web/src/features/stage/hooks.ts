@@ -1,4 +1,5 @@
-import { useEffect, useState } from 'react'
+import type { PointerEvent } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { parley } from '../../state/parley'
 import { useStage } from './view'
 
@@ -126,4 +127,33 @@ export function useVisibleHeight(): number | null {
     return () => view.removeEventListener('resize', measure)
   }, [])
   return height
+}
+
+const SWIPE_PX = 60
+
+interface Swipe {
+  onPointerDown(event: PointerEvent): void
+  onPointerUp(event: PointerEvent): void
+  onPointerCancel(): void
+}
+
+/** A finger that went aside: -1 to the left, 1 to the right. */
+export function useSwipe(swiped: (way: -1 | 1) => void): Swipe {
+  const from = useRef<{ id: number; x: number; y: number } | null>(null)
+  return {
+    onPointerDown({ pointerType, pointerId: id, clientX: x, clientY: y }) {
+      // Two fingers mean something else.
+      from.current = pointerType === 'touch' && from.current === null ? { id, x, y } : null
+    },
+    onPointerUp({ pointerId, clientX, clientY }) {
+      const start = from.current
+      from.current = null
+      if (start?.id !== pointerId) return
+      const [dx, dy] = [clientX - start.x, clientY - start.y]
+      if (Math.abs(dx) >= SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) swiped(dx < 0 ? -1 : 1)
+    },
+    onPointerCancel() {
+      from.current = null
+    },
+  }
 }
