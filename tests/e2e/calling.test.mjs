@@ -1,8 +1,11 @@
 // Calling: from the click to the end of the call, as people at both ends see, hear and are told it.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Server, eventually, sleep } from "../support/server.mjs";
+import { Server, eventually as within, sleep } from "../support/server.mjs";
 import { BrowserPerson, launchChromium, twoContacts } from "../support/browser.mjs";
+
+// Generous: a busy machine is slow, not wrong.
+const eventually = (what, check, ms = 30_000) => within(what, check, ms);
 
 let server, browser;
 before(async () => {
@@ -14,7 +17,7 @@ after(async () => {
   await server?.stop();
 });
 
-const WAIT = { timeout: 15_000 };
+const WAIT = { timeout: 45_000 };
 const sheet = (person) => person.page.getByRole("dialog", { name: "Incoming call", exact: true });
 const says = (person, words) => person.page.getByText(words, { exact: true }).first().waitFor(WAIT);
 const toolbar = (person) => person.page.getByRole("toolbar", { name: "Call controls", exact: true });
@@ -25,7 +28,7 @@ async function inCall(options) {
   const [ana, bela] = await twoContacts(browser, server.base, options);
   await ana.videoCall(bela);
   await bela.answer();
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   return [ana, bela];
 }
 
@@ -65,7 +68,7 @@ test("the lobby never stands between a click and the call: nothing is asked, the
   await bela.answer();
   await toolbar(bela).waitFor(WAIT);
   assert.equal(await bela.page.getByRole("dialog").count(), 0);
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   // The lobby, which is the device check, opens beside the call.
   await ana.page.mouse.move(300, 300);
   await ana.button("More").click();
@@ -84,12 +87,12 @@ test("an audio call rings as one, and no camera is used until somebody wants it"
   assert.equal(await sheet(bela).getByRole("button", { name: "Audio-only answer" }).count(), 0);
   await bela.answer();
   for (const p of [ana, bela]) {
-    await eventually(`${p.name} hears`, async () => (await p.stats()).audio?.energy > 0, 20_000);
+    await eventually(`${p.name} hears`, async () => (await p.stats()).audio?.energy > 0, 60_000);
     await p.button("Turn camera on").waitFor();
     assert.equal((await p.stats()).video?.frames ?? 0, 0);
   }
   await bela.button("Turn camera on").click();
-  await ana.seesAndHears(bela, 20_000);
+  await ana.seesAndHears(bela, 60_000);
   await ana.button("Leave call").click();
   await home(bela);
   await closeAll(ana, bela);
@@ -105,7 +108,7 @@ test("it rings on all devices of a person, the caller reads on how many; the fir
   await phone.answer();
   await sheet(bela).waitFor({ state: "detached", ...WAIT });
   await says(bela, "You answered on another device");
-  await Promise.all([ana.seesAndHears(phone, 20_000), phone.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(phone, 60_000), phone.seesAndHears(ana, 60_000)]);
   // The other device shows the call and does not offer what it cannot do.
   const strip = bela.page.getByRole("region", { name: "Call in progress" });
   await strip.getByText("It is open on another device.").waitFor();
@@ -131,9 +134,9 @@ test("both devices answer in the same moment: one is in the call, the other is t
   await Promise.all([sheet(bela).waitFor(WAIT), sheet(phone).waitFor(WAIT)]);
   await Promise.all([bela, phone].map((p) => sheet(p).getByRole("button", { name: "Answer", exact: true }).click()));
   const told = (p) => p.page.getByText("You answered on another device", { exact: true }).count();
-  await eventually("one of the two is told", async () => (await told(bela)) + (await told(phone)) === 1, 15_000);
+  await eventually("one of the two is told", async () => (await told(bela)) + (await told(phone)) === 1, 45_000);
   const winner = (await told(bela)) ? phone : bela;
-  await Promise.all([ana.seesAndHears(winner, 20_000), winner.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(winner, 60_000), winner.seesAndHears(ana, 60_000)]);
   const call = await ana.page.evaluate(() => location.pathname);
   assert.equal(await winner.page.evaluate(() => location.pathname), call);
   await ana.button("Leave call").click();
@@ -168,7 +171,7 @@ test("decline, cancel, no answer and missed: each side reads what happened, also
   // A call from the history.
   await bela.button("Call Ana again").first().click();
   await ana.answer();
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   await ana.button("Leave call").click();
   await home(bela);
   await closeAll(ana, bela);
@@ -189,9 +192,9 @@ test("two who call each other at the same moment end up in one call", async () =
   const [ana, bela] = await twoContacts(browser, server.base);
   await bela.button("Video call Ana").first().waitFor({ state: "attached" });
   await Promise.all([ana.videoCall(bela), bela.videoCall(ana)]);
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   const path = (p) => p.page.evaluate(() => location.pathname);
-  await eventually("both show the same call", async () => (await path(ana)) === (await path(bela)), 10_000);
+  await eventually("both show the same call", async () => (await path(ana)) === (await path(bela)), 30_000);
   for (const p of [ana, bela]) assert.equal(await sheet(p).count(), 0, "nothing rings any more");
   await ana.button("Leave call").click();
   await home(bela);
@@ -207,11 +210,11 @@ test("the page crashes in mid-call: a new one offers the way back, and nobody el
   await bela.newPage();
   await bela.page.goto(server.base);
   await bela.button("Return to call").click(WAIT);
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   // A reload of the call's own address does not even ask.
   await bela.page.reload();
   await toolbar(bela).waitFor(WAIT);
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   await ana.button("Leave call").click();
   await home(bela);
   await closeAll(ana, bela);
@@ -223,7 +226,7 @@ test("who vanishes is waited for, visibly; after the grace time the last one is 
   const figure = ana.page.getByRole("figure", { name: "Bela", exact: true });
   await figure.getByText("Reconnecting…").waitFor({ timeout: 30_000 });
   await home(ana);
-  await eventually("no transport is left", async () => (await server.metric("parley_mediad_transports")) === 0, 15_000);
+  await eventually("no transport is left", async () => (await server.metric("parley_mediad_transports")) === 0, 45_000);
   await ana.close();
 });
 
@@ -241,7 +244,7 @@ test("in a call of three the last but one ends it", async () => {
   await bela.answer();
   await chidi.answer();
   for (const p of [ana, bela, chidi])
-    await eventually(`${p.name} has both others`, async () => (await p.page.getByRole("figure").count()) >= 3, 20_000);
+    await eventually(`${p.name} has both others`, async () => (await p.page.getByRole("figure").count()) >= 3, 60_000);
   await ana.button("Leave call").click();
   await home(ana);
   await sleep(1000);
@@ -279,7 +282,7 @@ test("it rings aloud; with the page out of sight the desktop says who calls, and
   });
   await ana.videoCall(bela);
   await sheet(bela).waitFor(WAIT);
-  await eventually("the ring is heard", async () => (await loudest(bela)) > 0.05, 10_000);
+  await eventually("the ring is heard", async () => (await loudest(bela)) > 0.05, 30_000);
   await eventually("the desktop shows it", () => bela.page.evaluate(() => window.__notes.some((n) => n.shown && n.title === "Ana is calling…")));
   await eventually("the tab says it", async () => (await bela.page.title()) === "Ana is calling…");
   await ana.button("Leave call").click();

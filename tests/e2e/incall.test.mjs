@@ -1,12 +1,15 @@
 // In the call: three people, one of them on a phone; what they see, hear, share, write and decide.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Server, eventually, sleep } from "../support/server.mjs";
+import { Server, eventually as within, sleep } from "../support/server.mjs";
 import { BrowserPerson, launchChromium } from "../support/browser.mjs";
+
+// Generous: a busy machine is slow, not wrong.
+const eventually = (what, check, ms = 30_000) => within(what, check, ms);
 
 let server, browser, ana, bela, chidi;
 
-const WAIT = { timeout: 15_000 };
+const WAIT = { timeout: 45_000 };
 const figure = (person, name) => person.page.getByRole("figure", { name, exact: true }).first();
 const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
 const box = (person, name) => figure(person, name).boundingBox();
@@ -21,7 +24,7 @@ async function more(person, item) {
 }
 
 /** The picture in that figure changes from one look to the next. */
-async function moves(person, name, ms = 15_000) {
+async function moves(person, name, ms = 45_000) {
   const look = () =>
     figure(person, name).evaluate((one) => {
       const video = one.querySelector("video");
@@ -38,7 +41,7 @@ async function moves(person, name, ms = 15_000) {
       return frames > first + 2;
     },
     ms,
-    100,
+
   );
 }
 
@@ -50,7 +53,7 @@ const heard = (person) =>
       if (s.type === "inbound-rtp" && s.kind === "audio") energy += s.totalAudioEnergy ?? 0;
     return energy;
   });
-const heardMore = async (person, ms = 10_000) => {
+const heardMore = async (person, ms = 30_000) => {
   const before_ = await heard(person);
   await eventually(`${person.name} hears`, async () => (await heard(person)) > before_ + 1e-4, ms);
 };
@@ -79,7 +82,7 @@ after(async () => {
 test("keys do what the help says: M V D C R W T ? and Space to talk", async () => {
   await ana.videoCall(bela);
   await bela.answer();
-  await Promise.all([ana.seesAndHears(bela, 20_000), bela.seesAndHears(ana, 20_000)]);
+  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
   const press = (key) => ana.page.keyboard.press(key);
   await press("m");
   await ana.button("Unmute microphone").waitFor();
@@ -154,11 +157,11 @@ test("messages: typing, unread badge, links, emoji; who joins later and who come
   await ana.button("Close panel").click();
   await chidi.button("Chat").click();
   const read = () => chidi.page.getByRole("list", { name: "Messages", exact: true }).locator("li p:last-child").allTextContents();
-  await eventually("Chidi reads what was written before", async () => (await read()).length === 2, 10_000);
+  await eventually("Chidi reads what was written before", async () => (await read()).length === 2, 30_000);
   await chidi.page.reload();
   await toolbar(chidi).waitFor(WAIT);
   await chidi.button("Chat").click();
-  await eventually("and again after a reload", async () => (await read()).length === 2, 10_000);
+  await eventually("and again after a reload", async () => (await read()).length === 2, 30_000);
   await chidi.button("Close panel").click();
 });
 
@@ -240,13 +243,13 @@ test("full screen and picture in picture, there and back, and the menu knows whi
 test("whoever speaks has a ring, whoever is silent has none", async () => {
   const rings = (name) => figure(ana, name).evaluate((one) => [...one.querySelectorAll("span")].some((s) => s.dataset.speaks && getComputedStyle(s).opacity === "1"));
   await bela.page.keyboard.press("m");
-  await eventually("Chidi's ring is on", () => rings("Chidi"), 15_000);
+  await eventually("Chidi's ring is on", () => rings("Chidi"), 45_000);
   for (let n = 0; n < 10; n++) {
     assert.equal(await rings("Bela"), false, "a muted person never has it");
     await sleep(100);
   }
   await bela.page.keyboard.press("m");
-  await eventually("Bela's ring is on", () => rings("Bela"), 15_000);
+  await eventually("Bela's ring is on", () => rings("Bela"), 45_000);
 });
 
 test("a screen is shared with its sound and sharp letters, takes the stage, and a second one joins it", async () => {
@@ -277,9 +280,9 @@ test("a screen is shared with its sound and sharp letters, takes the stage, and 
     (await bela.page.evaluate(async () =>
       [...(await window.__pcs.at(-1).getStats()).values()].filter((s) => s.type === "inbound-rtp" && s.kind === "audio" && s.packetsReceived > 0 && s.totalAudioEnergy > 0).length,
     )) > before_,
-  15_000);
+  45_000);
   // Sharp: all lines of the source, however small the tile.
-  await eventually("no line is lost", () => figure(bela, "Screen of Ana").evaluate((one) => one.querySelector("video").videoHeight >= 720), 20_000);
+  await eventually("no line is lost", () => figure(bela, "Screen of Ana").evaluate((one) => one.querySelector("video").videoHeight >= 720), 60_000);
   // Presenter: the screen is large, people stand beside it.
   await eventually("the screen has the stage", async () => area(await box(bela, "Screen of Ana")) > 4 * area(await box(bela, "Ana")));
   assert.equal(await figure(ana, "Screen of Ana").isVisible(), true, "Ana sees what she shares, small");
@@ -316,15 +319,15 @@ test("the details say what the browser measures: bit rate, loss, round trip, res
   const details = ana.page.getByRole("complementary", { name: "Connection details" });
   const value = (name, of = details) => of.locator("div", { has: ana.page.locator("dt", { hasText: new RegExp(`^${name}$`) }) }).locator("dd").last().textContent();
   const about = details.getByRole("region", { name: "Bela", exact: true });
-  await eventually("all figures are there", async () => /^\d+ ms$/.test(await value("Round trip")) && /^\d+ × \d+/.test(await value("Resolution", about)), 15_000);
+  await eventually("all figures are there", async () => /^\d+ ms$/.test(await value("Round trip")) && /^\d+ × \d+/.test(await value("Resolution", about)), 45_000);
   assert.match(await value("Picture", about), /^[\d.,]+ [kM]bit\/s, [\d.,]+\s?%$/);
   assert.match(await value("Sound", about), /^[\d.,]+ [kM]bit\/s, [\d.,]+\s?%$/);
   await about.getByRole("img", { name: /connection$/ }).waitFor();
   await eventually("the resolution is that of the picture", async () => {
     const size = await figure(ana, "Bela").evaluate((one) => `${one.querySelector("video").videoWidth} × ${one.querySelector("video").videoHeight}`);
     return (await value("Resolution", about)).startsWith(size);
-  }, 10_000);
-  await eventually("the mediad is one of the two", async () => /^[01]$/.test(await value("Media process")), 15_000);
+  }, 30_000);
+  await eventually("the mediad is one of the two", async () => /^[01]$/.test(await value("Media process")), 45_000);
   await ana.button("Close panel").click();
 });
 
@@ -385,7 +388,7 @@ test("ended for all; what was written is read in the history", async () => {
   await more(ana, "End for everybody");
   for (const person of [ana, bela]) await person.button("Add contact").waitFor(WAIT);
   for (const person of [ana, bela, chidi]) {
-    await eventually(`${person.name} finds the messages`, () => person.page.getByRole("button", { name: "2 messages" }).filter({ visible: true }).first().click({ timeout: 1000 }).then(() => true), 20_000);
+    await eventually(`${person.name} finds the messages`, () => person.page.getByRole("button", { name: "2 messages" }).filter({ visible: true }).first().click({ timeout: 1000 }).then(() => true), 60_000);
     await person.page.getByText("Look: https://example.org/a?b=1 now").filter({ visible: true }).first().waitFor(WAIT);
   }
   await eventually("no transport is left", async () => (await server.metric("parley_mediad_transports")) === 0);

@@ -20,6 +20,7 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
   const [devices, setDevices] = useState<Devices>(noDevices)
   const holding = useRef<Taken | null>(null)
   const alive = useRef(true)
+  const attempt = useRef(0)
 
   const letGo = useCallback(() => {
     holding.current?.camera.track?.stop()
@@ -43,11 +44,17 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
   }, [checking])
 
   const start = async (wanted: Chosen) => {
+    const mine = ++attempt.current
     setAsking(true)
     letGo()
     const got = await takeDevices({ microphone: true, camera: true }, undefined, wanted)
+    // Another choice was made meanwhile, or the check is over.
+    if (!alive.current || mine !== attempt.current) {
+      got.camera.track?.stop()
+      got.microphone.track?.stop()
+      return
+    }
     holding.current = got
-    if (!alive.current) return letGo()
     setTaken(got)
     setAsking(false)
     setDevices(await listDevices().catch(() => noDevices))
