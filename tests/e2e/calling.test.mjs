@@ -10,7 +10,7 @@ const eventually = (what, check, ms = 30_000) => within(what, check, ms);
 let server, browser;
 before(async () => {
   server = await Server.start({ workers: 2, mediads: 2, opts: ["calls.ring_timeout=25", "calls.reconnect_grace=6"] });
-  browser = await launchChromium();
+  browser = await launchChromium(["--use-fake-device-for-media-stream=fps=10"]);
 });
 after(async () => {
   await browser?.close();

@@ -10,7 +10,7 @@ const eventually = (what, check, ms = 30_000) => within(what, check, ms);
 let server, browser;
 before(async () => {
   server = await Server.start({ workers: 2, mediads: 2 });
-  browser = await launchChromium(["--use-fake-device-for-media-stream=device-count=3"]);
+  browser = await launchChromium(["--use-fake-device-for-media-stream=device-count=3,fps=10"]);
 });
 after(async () => {
   await browser?.close();
