@@ -70,7 +70,11 @@ export function useKeys(): void {
         if (!event.repeat) parley.holdToTalk(true)
         return
       }
-      if (!event.repeat) actions[event.key.toLowerCase()]?.()
+      const action = event.repeat ? undefined : actions[event.key.toLowerCase()]
+      if (!action) return
+      // C would be the first letter in the text field that it opens.
+      event.preventDefault()
+      action()
     }
     const up = (event: KeyboardEvent) => {
       if (event.key === ' ') parley.holdToTalk(false)
