@@ -165,7 +165,7 @@ test("messages: typing, unread badge, links, emoji; who joins later and who come
   await chidi.button("Close panel").click();
 });
 
-test("layouts: grid and speaker, pin, hide oneself; the layout outlives a reload", async () => {
+test("layouts: grid and speaker, pin; the layout outlives a reload", async () => {
   for (const name of ["Bela", "Chidi"]) await moves(ana, name);
   assert.ok(Math.abs(area(await box(ana, "Bela")) - area(await box(ana, "Chidi"))) < 500, "in the grid all are alike");
   await ana.page.keyboard.press("w");
@@ -186,6 +186,9 @@ test("layouts: grid and speaker, pin, hide oneself; the layout outlives a reload
   await ana.button(`Unpin ${other}`).click();
   await ana.page.keyboard.press("w");
   await eventually("the grid is back", async () => (await ratio()) < 1.1);
+});
+
+test("hide oneself: gone from the own page only", async () => {
   await figure(ana, "Ana").waitFor();
   await more(ana, "Hide myself");
   await figure(ana, "Ana").waitFor({ state: "detached" });
