@@ -161,12 +161,12 @@ test("decline, cancel, no answer and missed: each side reads what happened, also
 
   await ana.videoCall(bela);
   await sheet(bela).waitFor(WAIT);
-  await ana.page.getByText("No answer", { exact: true }).first().waitFor({ timeout: 40_000 });
+  await ana.page.getByText("No answer", { exact: true }).filter({ visible: true }).first().waitFor({ timeout: 40_000 });
   await sheet(bela).waitFor({ state: "detached", ...WAIT });
   await says(bela, "You missed a call from Ana");
-  const latest = (p) => p.page.getByRole("region", { name: "Latest calls" }).last();
-  for (const words of ["No answer", "Cancelled", "Declined"]) await latest(ana).getByText(words).first().waitFor(WAIT);
-  for (const words of ["Missed", "You declined"]) await latest(bela).getByText(words).first().waitFor(WAIT);
+  const latest = (p) => p.page.getByRole("region", { name: "Latest calls" });
+  for (const words of ["No answer", "Cancelled", "Declined"]) await latest(ana).getByText(words).filter({ visible: true }).first().waitFor(WAIT);
+  for (const words of ["Missed", "You declined"]) await latest(bela).getByText(words).filter({ visible: true }).first().waitFor(WAIT);
 
   // A call from the history.
   await bela.button("Call Ana again").first().click();
