@@ -146,7 +146,7 @@ test("both devices answer in the same moment: one is in the call, the other is t
   await closeAll(ana, bela, phone);
 });
 
-test("decline, cancel, no answer and missed: each side reads what happened, also later in the history", async () => {
+test("decline, cancel and missed: each side reads what happened", async () => {
   const [ana, bela] = await twoContacts(browser, server.base);
   await ana.videoCall(bela);
   await sheet(bela).getByRole("button", { name: "Decline", exact: true }).click();
@@ -158,22 +158,6 @@ test("decline, cancel, no answer and missed: each side reads what happened, also
   await says(ana, "You cancelled the call");
   await sheet(bela).waitFor({ state: "detached", ...WAIT });
   await says(bela, "You missed a call from Ana");
-
-  await ana.videoCall(bela);
-  await sheet(bela).waitFor(WAIT);
-  await ana.page.getByText("No answer", { exact: true }).filter({ visible: true }).first().waitFor({ timeout: 40_000 });
-  await sheet(bela).waitFor({ state: "detached", ...WAIT });
-  await says(bela, "You missed a call from Ana");
-  const latest = (p) => p.page.getByRole("region", { name: "Latest calls" });
-  for (const words of ["No answer", "Cancelled", "Declined"]) await latest(ana).getByText(words).filter({ visible: true }).first().waitFor(WAIT);
-  for (const words of ["Missed", "You declined"]) await latest(bela).getByText(words).filter({ visible: true }).first().waitFor(WAIT);
-
-  // A call from the history.
-  await bela.button("Call Ana again").first().click();
-  await ana.answer();
-  await Promise.all([ana.seesAndHears(bela, 60_000), bela.seesAndHears(ana, 60_000)]);
-  await ana.button("Leave call").click();
-  await home(bela);
   await closeAll(ana, bela);
 });
 
