@@ -17,6 +17,7 @@
 struct entry {
 	uint64_t user[2];
 	uint32_t connections, presence;
+	uint64_t devices;
 };
 
 static const uint64_t nobody[2];
@@ -83,6 +84,7 @@ static struct entry entry_words(const struct directory_entry *e)
 			  atomic_load_explicit(&e->user[1], memory_order_relaxed) },
 		.connections = (uint32_t)value,
 		.presence = (uint32_t)(value >> 32),
+		.devices = atomic_load_explicit(&e->devices, memory_order_relaxed),
 	};
 }
 
@@ -102,6 +104,7 @@ static void entry_hand_over(struct directory_entry *e, const uint64_t words[2], 
 	shm_fence_release();
 	atomic_store_explicit(&e->user[0], words[0], memory_order_relaxed);
 	atomic_store_explicit(&e->user[1], words[1], memory_order_relaxed);
+	atomic_store_explicit(&e->devices, 0, memory_order_relaxed);
 	entry_store(e, connections, presence);
 	/* R1: pairs with A1 in entry_read(). All words are written before the even number. */
 	atomic_store_explicit(&e->seq, seq + 1, memory_order_release);
@@ -287,6 +290,44 @@ int directory_set(struct directory *dir, const struct id *user, uint32_t connect
 	return 0;
 }
 
+/* Never 0. Two sign-ins of one person that have the same one would count as one device: 1 in 65535. */
+static uint16_t mark_of(const struct id *sign_in)
+{
+	return (uint16_t)(hash_bytes(sign_in->b, sizeof(sign_in->b)) % UINT16_MAX + 1);
+}
+
+static bool mark_in(const uint16_t *marks, size_t len, uint16_t mark)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (marks[i] == mark)
+			return true;
+	}
+	return false;
+}
+
+int directory_set_devices(struct directory *dir, const struct id *user, const struct id *sign_ins, size_t len)
+{
+	uint16_t marks[DIRECTORY_DEVICES];
+	struct directory_entry *place;
+	uint64_t words[2], devices = 0;
+	size_t n = 0;
+
+	user_words(user, words);
+	struct directory_entry *e = own_find(dir, words, home_of(user, dir->entries[dir->self]), &place);
+	if (!e || id_is_none(user))
+		return -ENOENT;
+	for (size_t i = 0; i < len && n < DIRECTORY_DEVICES; i++) {
+		uint16_t mark = mark_of(&sign_ins[i]);
+		if (mark_in(marks, n, mark))
+			continue;
+		devices |= (uint64_t)mark << 16 * n;
+		marks[n++] = mark;
+	}
+	/* Relaxed: one word, nothing else is published by it. */
+	atomic_store_explicit(&e->devices, devices, memory_order_relaxed);
+	return 0;
+}
+
 /* ---- reading ---- */
 
 uint64_t directory_find(const struct directory *dir, const struct id *user)
@@ -320,4 +361,27 @@ enum presence directory_presence(const struct directory *dir, const struct id *u
 			best = (enum presence)e.presence;
 	}
 	return best;
+}
+
+unsigned directory_devices(const struct directory *dir, const struct id *user)
+{
+	uint16_t marks[DIRECTORY_DEVICES * SHM_PROCESSES_MAX];
+	bool somewhere = false;
+	unsigned n = 0;
+	struct entry e;
+
+	if (id_is_none(user))
+		return 0;
+	for (unsigned k = 0; k < dir->workers; k++) {
+		if (!section_find(dir, k, user, &e))
+			continue;
+		somewhere = true;
+		for (uint64_t left = e.devices; left; left >>= 16) {
+			uint16_t mark = (uint16_t)left;
+			if (mark && !mark_in(marks, n, mark))
+				marks[n++] = mark;
+		}
+	}
+	/* A worker of an older build names no sign-ins. */
+	return n == 0 && somewhere ? 1 : n;
 }

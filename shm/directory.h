@@ -20,6 +20,9 @@
 
 #define DIRECTORY_ENTRIES_DEFAULT 65536
 
+/* So many devices of a person on one worker are told apart. */
+#define DIRECTORY_DEVICES 4
+
 /* away, busy and do-not-disturb are what the person's pages say; online is that there are any. */
 enum presence { PRESENCE_OFFLINE, PRESENCE_ONLINE, PRESENCE_AWAY, PRESENCE_BUSY };
 
@@ -28,7 +31,7 @@ struct directory_entry {
 	uint32_t reserved;
 	_Atomic uint64_t user[2]; /* struct id as two words; zero = never used */
 	_Atomic uint64_t value;	  /* presence as this worker knows it << 32 | connections; 0 = tombstone */
-	uint64_t reserved2;
+	_Atomic uint64_t devices; /* marks of up to DIRECTORY_DEVICES sign-ins, 16 bits each; 0 = none */
 };
 _Static_assert(sizeof(struct directory_entry) == 40, "layout");
 
@@ -63,5 +66,11 @@ int directory_set(struct directory *dir, const struct id *user, uint32_t connect
 uint64_t directory_find(const struct directory *dir, const struct id *user);
 /* The person's presence over all workers: busy over online over away over offline. */
 enum presence directory_presence(const struct directory *dir, const struct id *user);
+
+/* The sign-ins behind the person's connections here, some of them several times (tabs of one browser).
+ * -ENOENT: directory_set() comes first. */
+int directory_set_devices(struct directory *dir, const struct id *user, const struct id *sign_ins, size_t len);
+/* On how many devices the person is connected, over all workers; 0: nowhere. */
+unsigned directory_devices(const struct directory *dir, const struct id *user);
 
 #endif

@@ -110,8 +110,11 @@ void answer_tell(struct worker *worker, const struct db_result *result)
 
 void answer_send(const struct db_result *result, void *arg)
 {
-	struct request *req = arg;
+	answer_send_with(result, arg, NULL, NULL);
+}
 
+void answer_send_with(const struct db_result *result, struct request *req, const char *name, const struct buf *value)
+{
 	if (answer_failed(req, result))
 		return;
 	if (result->rows == 0) {
@@ -129,6 +132,12 @@ void answer_send(const struct db_result *result, void *arg)
 	} else {
 		struct buf filled = { 0 };
 		presence_fill(req->worker, body, strlen(body), &filled);
+		if (value && filled.len > 0) {
+			filled.len--; /* the brace */
+			buf_appendf(&filled, ", \"%s\": ", name);
+			buf_append(&filled, value->data, value->len);
+			buf_append_char(&filled, '}');
+		}
 		if (filled.failed)
 			reply_problem(req, 500, "internal", NULL, NULL);
 		else

@@ -21,6 +21,8 @@ void answer_from(struct request *req, const char *statement, unsigned flags, con
 bool answer_failed(struct request *req, const struct db_result *result);
 /* Events, orders and reply of a parley_reply row. arg: the request. */
 void answer_send(const struct db_result *result, void *arg);
+/* answer_send() whose body, an object, gets this member too; value NULL: as it is. */
+void answer_send_with(const struct db_result *result, struct request *req, const char *name, const struct buf *value);
 /* Events and orders only. */
 void answer_tell(struct worker *worker, const struct db_result *result);
 /* JSON array of {"do": "close_call" | "close_member" | "state", "call", "member", "paused", "muted_audio",

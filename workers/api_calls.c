@@ -1,5 +1,6 @@
 /* Calls: /calls. The state machine is in sql/0005_calls.sql and 0009_group_calls.sql; here requests are checked and
  * passed on. */
+#include "shm/directory.h"
 #include "workers/answer.h"
 #include "workers/json.h"
 #include "workers/router.h"
@@ -8,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INVITE_MAX	 1000
-#define UNIQUE_VIOLATION "23505" /* SQLSTATE */
+#define INVITE_MAX	  1000
+#define RINGING_ARENA_MAX (16u << 20)
+#define UNIQUE_VIOLATION  "23505" /* SQLSTATE */
 
 /* The texts of what most calls of the database begin with. */
 struct who {
@@ -68,13 +70,76 @@ static const char *invite_text(struct request *req, const struct json_ids *invit
 	return wrong ? NULL : copy;
 }
 
+/* Whether that member of the event's call rings: others hear of it as well. */
+static bool rings_for(const struct json *event, const struct json *user)
+{
+	const struct json *call = json_get(event, "call");
+	const struct json *members = call ? json_get(call, "members") : NULL;
+
+	for (const struct json *m = members ? members->list.first : NULL; m; m = m->next) {
+		const struct json *who = json_get(m, "user"), *state = json_get(m, "state");
+		const struct json *id = who ? json_get(who, "id") : NULL;
+		if (id && id->type == JSON_STRING && user->type == JSON_STRING && state && state->type == JSON_STRING &&
+		    strcmp(id->string.text, user->string.text) == 0)
+			return strcmp(state->string.text, "ringing") == 0;
+	}
+	return false;
+}
+
+/* Of one entry of the notify column: those whom its call.ringing reaches, and on how many devices. Who is not
+ * connected, or does not want to hear of the caller, is not named: the two look the same. */
+static void ringing_of(const struct worker *worker, const struct json *item, struct json_out *o)
+{
+	const struct json *event = json_get(item, "event"), *to = json_get(item, "to");
+	const struct json *type = event ? json_get(event, "type") : NULL;
+
+	if (!to || to->type != JSON_ARRAY || !type || type->type != JSON_STRING ||
+	    strcmp(type->string.text, "call.ringing") != 0)
+		return;
+	for (const struct json *user = to->list.first; user; user = user->next) {
+		struct id id;
+		if (!rings_for(event, user) || id_parse(user->string.text, user->string.len, &id) < 0)
+			continue;
+		unsigned devices = directory_devices(worker->directory, &id);
+		if (devices == 0)
+			continue;
+		json_out_object(o, NULL);
+		json_out_id(o, "user_id", &id);
+		json_out_int(o, "devices", devices);
+		json_out_object_end(o);
+	}
+}
+
+/* The call, and where it rings because of this request. */
+static void answer_ringing(const struct db_result *result, void *arg)
+{
+	struct request *req = arg;
+	const char *notify = result->error == DB_OK && result->rows > 0 ? db_text(result, 0, "notify") : NULL;
+	struct arena arena = { .limit = RINGING_ARENA_MAX };
+	struct buf ringing = { 0 };
+	struct json_error error = { 0 };
+	struct json *doc;
+	struct json_out o;
+
+	json_out_init(&o, &ringing);
+	json_out_array(&o, NULL);
+	if (notify && json_parse(&arena, notify, strlen(notify), &doc, &error) == 0 && doc->type == JSON_ARRAY) {
+		for (const struct json *item = doc->list.first; item; item = item->next)
+			ringing_of(req->worker, item, &o);
+	}
+	json_out_array_end(&o);
+	answer_send_with(result, req, "ringing", ringing.failed ? NULL : &ringing);
+	buf_fini(&ringing);
+	arena_fini(&arena);
+}
+
 /* Somebody else makes a call of the same id at this moment: the database says so by an error. */
 static void on_created(const struct db_result *result, void *arg)
 {
 	if (result->error == DB_ERROR && strcmp(result->sqlstate, UNIQUE_VIOLATION) == 0)
 		reply_problem(arg, 422, "invalid_field", "id", "This id is taken; make a random one.");
 	else
-		answer_send(result, arg);
+		answer_ringing(result, arg);
 }
 
 static void post_calls(struct request *req)
@@ -193,7 +258,7 @@ static void post_invite(struct request *req)
 		return;
 	const char *params[] = { who.me, who.call, people, number(req, worker->conf.calls.ring_timeout_s),
 				 number(req, worker->conf.limits.call_members) };
-	answer_from(req, "call_invite", DB_IDEMPOTENT, params, ARRAY_LEN(params));
+	answer_exec(req, "call_invite", DB_IDEMPOTENT, params, ARRAY_LEN(params), answer_ringing);
 }
 
 struct muted {

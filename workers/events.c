@@ -21,6 +21,7 @@
 #define LOST_AGAIN_US	 (5 * USEC_PER_SEC)
 #define REFRESH_EVERY_US (10 * USEC_PER_MSEC)
 #define REFRESH_BATCH	 2
+#define DEVICES_LOOK_AT	 64   /* connections of one person */
 #define CLOSE_SIGNED_OUT 4401
 #define CLOSE_TRY_AGAIN	 1013
 #define BUCKETS_FIRST	 256
@@ -146,6 +147,17 @@ void events_presence_tell(struct events *events, const struct id *user)
 		presence_changed(&events->presence, user);
 }
 
+/* Tells the other workers on which devices the person is here. */
+static void devices_tell(struct person *person)
+{
+	struct id sign_ins[DEVICES_LOOK_AT];
+	size_t n = 0;
+
+	for (struct events_conn *conn = person->conns; conn && n < ARRAY_LEN(sign_ins); conn = conn->next)
+		sign_ins[n++] = conn->session;
+	directory_set_devices(person->events->worker->directory, &person->id, sign_ins, n);
+}
+
 static void on_grace_over(struct loop_timer *timer, int64_t now_us, void *arg)
 {
 	struct person *person = arg;
@@ -206,6 +218,7 @@ int events_open(struct events *events, const struct id *user_id, const struct id
 	person->conns = conn;
 	person->conns_len++;
 	events->conns++;
+	devices_tell(person);
 	if (comes)
 		events_presence_tell(events, user_id);
 	*ret_conn = conn;
@@ -244,11 +257,13 @@ void events_closed(struct events_conn *conn)
 	events_conn_free(conn);
 	events->conns--;
 	/* Whoever has no page any more still counts as here for a moment. */
-	if (--person->conns_len > 0)
+	if (--person->conns_len > 0) {
 		directory_set(events->worker->directory, &person->id, person->conns_len, PRESENCE_ONLINE);
-	else if (loop_timer_start(events->worker->loop, &person->grace, clock_now_us() + OFFLINE_GRACE_US,
-				  on_grace_over, person) < 0)
+		devices_tell(person);
+	} else if (loop_timer_start(events->worker->loop, &person->grace, clock_now_us() + OFFLINE_GRACE_US,
+				    on_grace_over, person) < 0) {
 		on_grace_over(&person->grace, 0, person);
+	}
 }
 
 /* Delivery */

@@ -16,6 +16,8 @@ after(async () => {
 
 async function inCall() {
   const [ana, bela] = await twoContacts(browser, server.base);
+  // What a browser prints by itself when a connection breaks.
+  for (const person of [ana, bela]) person.expects(/WebSocket|ERR_|50[0-9]/);
   await ana.videoCall(bela);
   await bela.answer();
   await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);

@@ -22,7 +22,8 @@ test("a blocked contact sees somebody who is offline, cannot be found and does n
   assert.deepEqual([seen.state, seen.presence], ["accepted", "offline"]);
   assert.equal((await bela.must("GET", "/users?q=anabel")).json.items.length, 0);
   // The same steps, the same answers and events as with somebody who is not there.
-  const { call } = (await bela.must("POST", "/calls", { invite: [ana.id] })).json;
+  const { call, ringing } = (await bela.must("POST", "/calls", { invite: [ana.id] })).json;
+  assert.deepEqual(ringing, [], "not a word of her open page");
   assert.deepEqual([call.state, call.members[1].state], ["ringing", "ringing"]);
   assert.equal((await bela.must("PUT", `/contacts/${ana.id}`)).json.contact.state, "accepted");
   for (const what of ["", "/messages"]) assert.equal((await ana.request("GET", `/calls/${call.id}${what}`)).status, 404);

@@ -41,6 +41,44 @@ test("ring, answer, leave: both hear each step, and the history shows it", async
   }
 });
 
+test("the caller hears on how many devices it rings: sign-ins with an open page, tabs of one count once", async () => {
+  const [ana, bela] = await pair();
+  const rings = async (person = ana) => {
+    const { call, ringing } = (await person.must("POST", "/calls", { invite: [bela.id] })).json;
+    await person.must("POST", `/calls/${call.id}/leave`);
+    return ringing;
+  };
+  assert.deepEqual(await rings(), [{ user_id: bela.id, devices: 1 }]);
+  const again = () => Object.assign(new Person(), { base: bela.base, name: bela.name, username: bela.username, password: bela.password });
+  const phone = again();
+  await phone.signIn();
+  await phone.connect();
+  assert.deepEqual(await rings(), [{ user_id: bela.id, devices: 2 }]);
+  // Three tabs more, on whichever worker: the same two devices.
+  const tabs = [];
+  for (let i = 0; i < 3; i++) {
+    const tab = Object.assign(again(), { token: phone.token });
+    await tab.connect();
+    tabs.push(tab);
+  }
+  assert.deepEqual(await rings(), [{ user_id: bela.id, devices: 2 }]);
+  for (const tab of [...tabs, phone]) tab.ws.close();
+  await eventually("the phone is gone", async () => (await rings())[0].devices === 1);
+  // The same request again rings nobody again, and says so; an invitation says it, too.
+  const id = randomUUID();
+  const body = { id, invite: [bela.id] };
+  assert.equal((await ana.must("POST", "/calls", body)).json.ringing.length, 1);
+  assert.deepEqual((await ana.must("POST", "/calls", body)).json.ringing, []);
+  const chidi = await Person.create(server, "Chidi");
+  await befriend(ana, chidi);
+  assert.deepEqual((await ana.must("POST", `/calls/${id}/invite`, { invite: [chidi.id] })).json.ringing, [], "nobody is there");
+  await ana.must("POST", `/calls/${id}/leave`);
+  await chidi.connect();
+  const call = (await ana.must("POST", "/calls", { invite: [bela.id] })).json.call;
+  assert.deepEqual((await ana.must("POST", `/calls/${call.id}/invite`, { invite: [chidi.id] })).json.ringing, [{ user_id: chidi.id, devices: 1 }]);
+  await ana.must("POST", `/calls/${call.id}/leave`);
+});
+
 test("decline, cancel and no answer end the call with their reason on both screens", async () => {
   const [ana, bela] = await pair();
   let call = await start(ana, bela);

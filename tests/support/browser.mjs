@@ -21,7 +21,8 @@ export async function launchChromium(extra = []) {
   return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: [...ARGS, ...extra] });
 }
 
-/** One person in Chromium. */
+/** One person in Chromium, with a browser profile of their own and one page. Whoever is closed with an error in the
+ * console fails the test, unless the test has said that this error belongs to it (`expects`). */
 export class BrowserPerson extends PagePerson {
   static async create(browser, base, name, options = {}) {
     const person = new BrowserPerson(base, name);
@@ -29,15 +30,45 @@ export class BrowserPerson extends PagePerson {
       ignoreHTTPSErrors: true,
       viewport: options.viewport ?? { width: 1280, height: 800 },
       colorScheme: options.colorScheme ?? "light",
-      permissions: ["camera", "microphone"],
+      hasTouch: options.touch ?? false,
+      permissions: options.permissions ?? ["camera", "microphone"],
     });
     await person.context.addInitScript(rememberPeers);
-    person.page = await person.context.newPage();
-    person.page.on("console", (m) => {
-      if (m.type() === "error") person.complaints.push(m.text());
-    });
-    person.page.on("pageerror", (e) => person.complaints.push(String(e)));
+    await person.newPage();
     return person;
+  }
+
+  /** Another device of the same person: a browser profile of its own, signed in. */
+  async otherDevice(browser, options) {
+    const device = await BrowserPerson.create(browser, this.base, this.name, options);
+    Object.assign(device, { username: this.username, password: this.password });
+    const { page } = device;
+    await device.open("/");
+    await page.getByLabel("Username", { exact: true }).fill(this.username);
+    await page.getByLabel("Password", { exact: true }).fill(this.password);
+    await device.button("Sign in").click();
+    await device.button("Add contact").waitFor();
+    return device;
+  }
+
+  /** From now on this person looks at a new tab. */
+  async newPage() {
+    this.page = await this.context.newPage();
+    this.page.on("console", (m) => {
+      if (m.type() === "error") this.complaints.push(m.text());
+    });
+    this.page.on("pageerror", (e) => this.complaints.push(String(e)));
+    return this.page;
+  }
+
+  /** An error in the console that this test causes on purpose. */
+  expects(regexp) {
+    this.expected.push(regexp);
+  }
+
+  /** What the console says, but for what was expected. */
+  surprises() {
+    return this.complaints.filter((text) => !this.expected.some((regexp) => regexp.test(text)));
   }
 
   find(role, name, inside) {
@@ -83,6 +114,8 @@ export class BrowserPerson extends PagePerson {
 
   async close() {
     await this.context.close();
+    const surprises = this.surprises();
+    if (surprises.length > 0) throw new Error(`${this.name}'s console: ${surprises.join("\n")}`);
   }
 }
 

@@ -86,6 +86,8 @@ export class PagePerson {
     this.password = `correct horse ${name} battery`;
     /** Errors in the console, and those that no script caught. */
     this.complaints = [];
+    /** Of these, what a test causes on purpose. */
+    this.expected = [];
   }
 
   async signUp() {

@@ -103,6 +103,59 @@ static void test_set_find(void **state)
 	assert_int_equal(found(&f->dir[1], 8), 0);
 }
 
+static unsigned devices(const struct directory *dir, uint32_t who)
+{
+	struct id id = person(who);
+
+	return directory_devices(dir, &id);
+}
+
+static int set_devices(struct directory *dir, uint32_t who, const struct id *sign_ins, size_t len)
+{
+	struct id id = person(who);
+
+	return directory_set_devices(dir, &id, sign_ins, len);
+}
+
+/* Tabs of one browser are one device, on whichever worker they are. */
+static void test_devices(void **state)
+{
+	struct fix *f = *state;
+	const struct id none = { { 0 } };
+	struct id sign_in[DIRECTORY_DEVICES + 2];
+
+	for (uint32_t i = 0; i < ARRAY_LEN(sign_in); i++)
+		sign_in[i] = person(1000 + i);
+	assert_int_equal(devices(&f->dir[0], 7), 0);
+	assert_int_equal(set_devices(&f->dir[0], 7, sign_in, 1), -ENOENT);
+	set(&f->dir[0], 7, 3, PRESENCE_ONLINE);
+	/* As a worker that does not know of devices leaves it. */
+	assert_int_equal(devices(&f->dir[1], 7), 1);
+	const struct id tabs[] = { sign_in[0], sign_in[1], sign_in[0] };
+	assert_int_equal(set_devices(&f->dir[0], 7, tabs, 3), 0);
+	assert_int_equal(devices(&f->dir[1], 7), 2);
+	set(&f->dir[2], 7, 2, PRESENCE_ONLINE);
+	const struct id more[] = { sign_in[1], sign_in[2] };
+	assert_int_equal(set_devices(&f->dir[2], 7, more, 2), 0);
+	for (unsigned k = 0; k < WORKERS; k++)
+		assert_int_equal(devices(&f->dir[k], 7), 3);
+	/* Presence that changes leaves them alone. */
+	set(&f->dir[2], 7, 1, PRESENCE_AWAY);
+	assert_int_equal(devices(&f->dir[0], 7), 3);
+	set(&f->dir[0], 7, 0, PRESENCE_OFFLINE);
+	assert_int_equal(devices(&f->dir[0], 7), 2);
+	/* One worker tells so many apart. */
+	assert_int_equal(set_devices(&f->dir[2], 7, sign_in, ARRAY_LEN(sign_in)), 0);
+	assert_int_equal(devices(&f->dir[0], 7), DIRECTORY_DEVICES);
+	set(&f->dir[2], 7, 0, PRESENCE_OFFLINE);
+	assert_int_equal(devices(&f->dir[0], 7), 0);
+	/* Whoever gets the place of somebody has none of theirs. */
+	set(&f->dir[2], 7, 1, PRESENCE_ONLINE);
+	assert_int_equal(devices(&f->dir[0], 7), 1);
+	assert_int_equal(directory_devices(&f->dir[0], &none), 0);
+	assert_int_equal(directory_set_devices(&f->dir[0], &none, sign_in, 1), -ENOENT);
+}
+
 static void test_presence_order(void **state)
 {
 	struct fix *f = *state;
@@ -298,6 +351,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_set_find),
+		TEST(test_devices),
 		TEST(test_presence_order),
 		TEST(test_capacity),
 		TEST(test_against_a_model),

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Api } from '../src/api/client'
 import { ApiError } from '../src/api/client'
-import type { ServerEvent } from '../src/api/types'
+import type { Call, Member, ServerEvent } from '../src/api/types'
 import type { TabMessage } from '../src/call/controller'
 import { Controller } from '../src/call/controller'
 import type { LinkHandlers } from '../src/call/socket'
@@ -18,7 +18,7 @@ function setUp(change: Partial<Api> = {}) {
     signUp: vi.fn(() => Promise.resolve(ana)),
     signOut: vi.fn(() => Promise.resolve()),
     iceServers: vi.fn(() => Promise.resolve([])),
-    startCall: vi.fn(() => Promise.resolve(call())),
+    startCall: vi.fn(() => Promise.resolve({ call: call(), ringing: [] })),
     leaveCall: vi.fn(() => Promise.resolve(call({ version: 9, state: 'ended', end_reason: 'cancelled' }))),
     declineCall: vi.fn(() => Promise.resolve(call({ version: 9, state: 'ended', end_reason: 'declined' }))),
     getCall: vi.fn(() => Promise.resolve(call({ version: 8, state: 'ended', end_reason: 'hangup' }))),
@@ -199,6 +199,48 @@ describe('calls', () => {
     expect(state().session).toBeNull()
     expect(state().notice).toMatchObject({ text: 'The connection was lost', tone: 'error', again: null })
     expect(state().notice?.back?.id).toBe('c1')
+  })
+
+  it('are shown as an event said it, when that was faster than the answer to the click', async () => {
+    const active = call({
+      version: 2,
+      state: 'active',
+      members: [member(ana, 'joined'), member(bela, 'joined')],
+    })
+    let answer: (started: { call: Call; ringing: [] }) => void = () => undefined
+    const { parley, hear, hello, state } = setUp({
+      startCall: () => new Promise((done) => (answer = done)),
+    })
+    await parley.boot()
+    hello()
+    parley.startCall(bela, true)
+    await settle()
+    hear({ type: 'call.updated', call_id: 'c1', version: 2, call: active })
+    answer({ call: call(), ringing: [] })
+    await settle()
+    expect(state().session?.call?.version).toBe(2)
+    expect(state().session?.tiles).toHaveLength(1)
+  })
+
+  it('that rang here say why they stopped', async () => {
+    const ringing = (version: number, mine: Member['state'], more: Partial<Call> = {}) =>
+      call({ version, started_by: bela.id, members: [member(bela, 'joined'), member(ana, mine)], ...more })
+    const { parley, hear, hello, state } = setUp()
+    await parley.boot()
+    hello([ringing(1, 'ringing')])
+    const answered = ringing(2, 'joined', { state: 'active' })
+    hear({ type: 'call.answered_elsewhere', call_id: 'c1', version: 2, call: answered })
+    expect(state().notice?.text).toBe('You answered on another device')
+    expect(state().onOther).toBe('c1')
+    expect(parley.resumable()).toBeNull()
+    hello([ringing(1, 'ringing', { id: 'c2' })])
+    const declined = ringing(2, 'declined', { id: 'c2', state: 'ended', end_reason: 'declined' })
+    hear({ type: 'call.answered_elsewhere', call_id: 'c2', version: 2, call: declined })
+    expect(state().notice?.text).toBe('You declined on another device')
+    hello([ringing(1, 'ringing', { id: 'c3' })])
+    const cancelled = ringing(2, 'missed', { id: 'c3', state: 'ended', end_reason: 'cancelled' })
+    hear({ type: 'call.cancelled', call_id: 'c3', version: 2, call: cancelled })
+    expect(state().notice).toMatchObject({ text: 'You missed a call from Bela', again: { user: bela } })
   })
 
   it('stop ringing with the click on Decline, before the server has answered', async () => {

@@ -37,6 +37,25 @@ describe('own devices', () => {
     expect(taken.camera.state).toBe('off')
   })
 
+  it('are exactly those chosen, and others only when those are not there', async () => {
+    const chosen = { microphone: 'm2', camera: 'c2' }
+    const id = ({ audio, video }: MediaStreamConstraints) => {
+      const wanted = video ?? audio
+      return typeof wanted === 'object' ? wanted.deviceId : undefined
+    }
+    const get = vi.fn<GetUserMedia>(() => stream('audio', 'video'))
+    await takeDevices(both, get, chosen)
+    expect(get.mock.calls[0]?.[0]).toMatchObject({
+      audio: { deviceId: { exact: 'm2' } },
+      video: { deviceId: { exact: 'c2' } },
+    })
+    const gone = vi.fn<GetUserMedia>((wanted) =>
+      wanted.video && id(wanted) ? fail('OverconstrainedError') : stream(wanted.video ? 'video' : 'audio'),
+    )
+    const taken = await takeDevices(both, gone, chosen)
+    expect([taken.microphone.state, taken.camera.state]).toEqual(['on', 'on'])
+  })
+
   it('name what else can go wrong', () => {
     expect(failureOf(new DOMException('', 'NotSupportedError'))).toBe('failed')
     expect(failureOf('what')).toBe('failed')

@@ -16,7 +16,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
   const tracks = { microphone: new FakeTrack('audio'), camera: new FakeTrack('video') }
   let medias = 0
   const api = {
-    startCall: vi.fn(() => Promise.resolve(call())),
+    startCall: vi.fn(() => Promise.resolve({ call: call(), ringing: [] })),
     answerCall: vi.fn(() => Promise.resolve(active())),
     leaveCall: vi.fn(() => Promise.resolve(call({ version: 9, state: 'ended', end_reason: 'hangup' }))),
     getCall: vi.fn(() => Promise.resolve(active())),
@@ -149,7 +149,9 @@ describe('a call that I start', () => {
 
   it('ends at once when the other is busy', async () => {
     const busy = call({ version: 2, state: 'ended', end_reason: 'busy' })
-    const { onEnd, api, settle } = setUp(outgoing, { startCall: () => Promise.resolve(busy) })
+    const { onEnd, api, settle } = setUp(outgoing, {
+      startCall: () => Promise.resolve({ call: busy, ringing: [] }),
+    })
     await settle()
     expect(onEnd).toHaveBeenCalledWith('over', busy, undefined)
     expect(api.openMedia).not.toHaveBeenCalled()

@@ -2,7 +2,7 @@
  * interface says that repeating changes nothing. */
 import createClient from 'openapi-fetch'
 import type { paths } from './schema.gen'
-import type { Call, Contact, IceServer, Message, Muted, Problem, ProblemCode, User } from './types'
+import type { Call, CallRings, Contact, IceServer, Message, Muted, Problem, ProblemCode, User } from './types'
 
 export const BASE = '/api/v1'
 const TIMEOUT_MS = 12_000
@@ -159,8 +159,8 @@ export const api = {
     await take(() => client.DELETE('/contacts/{user_id}', userPath(userId)))
   },
 
-  async startCall(id: string, invite: string[], video: boolean): Promise<Call> {
-    return (await take(() => client.POST('/calls', { body: { id, invite, video } }))).call
+  async startCall(id: string, invite: string[], video: boolean): Promise<CallRings> {
+    return take(() => client.POST('/calls', { body: { id, invite, video } }))
   },
   async listCalls(before?: string): Promise<{ items: Call[]; next: string | null }> {
     return take(() => client.GET('/calls', { params: { query: before ? { before } : {} } }))

@@ -7,6 +7,8 @@ export type User = Schemas['User']
 export type Contact = Schemas['Contact']
 export type Presence = Schemas['Presence']
 export type Call = Schemas['Call']
+/** A call, and on how many devices of whom it rings. */
+export type CallRings = Schemas['CallRings']
 export type Member = Schemas['Member']
 export type Message = Schemas['Message']
 export type Muted = Schemas['Muted']

@@ -11,12 +11,14 @@ import type { Chosen, Device, DeviceKind, Devices, Taken } from './devices'
 import { newDevices, noDevices } from './devices'
 import type { World } from './model'
 import {
+  callerOf,
   emptyWorld,
   isHere,
   isOpenTo,
   memberOf,
   ongoingCall,
   othersIn,
+  ringingCall,
   step,
   withCall,
   withContact,
@@ -84,6 +86,8 @@ export interface AppState {
   chosen: Chosen
   /** Another tab of this browser is in this call. */
   elsewhere: string | null
+  /** Another device of this person is in this call. */
+  onOther: string | null
   notice: Notice | null
   /** The last ones. */
   words: Words | null
@@ -136,6 +140,7 @@ export class Controller {
     devices: noDevices,
     chosen: { microphone: '', camera: '', speaker: '' },
     elsewhere: null,
+    onOther: null,
     notice: null,
     words: null,
   }))
@@ -267,8 +272,10 @@ export class Controller {
     if (event.type === 'member.left' && event.reason === 'removed' && this.session?.callId === event.call_id)
       if (event.member.user.id === this.world.me?.id) this.session.wasRemoved()
     this.inCall(event)
+    const rang = ringingCall(this.world)
     const { world, stale } = step(this.world, event)
     this.setWorld(world)
+    if (rang && 'call_id' in event && event.call_id === rang.id) this.maybeStopped(rang.id)
     if (stale !== undefined) void this.refetch(stale)
     const about = 'call_id' in event ? event.call_id : undefined
     const mine = this.held && this.held.callId === about ? this.held : this.session
@@ -295,6 +302,24 @@ export class Controller {
         break
       default:
     }
+  }
+
+  /** It rang here. If it does not any more, and not by a click on this page, the person is told why. */
+  private maybeStopped(callId: string): void {
+    const { me, contacts } = this.world
+    const call = this.world.calls[callId]
+    const mine = me && call && memberOf(call, me.id)
+    if (!mine || ringingCall(this.world)?.id === callId) return
+    if (this.session?.callId === callId || this.held?.callId === callId) return
+    const caller = callerOf(call)
+    const name = caller ? nameOf(caller, contacts[caller.id]) : t`Somebody`
+    const tell = (text: string, again: Notice['again'] = null) =>
+      this.session ? this.toast(text) : this.say(text, 'plain', { again })
+    if (isHere(mine)) {
+      this.store.setState({ onOther: callId })
+      tell(t`You answered on another device`)
+    } else if (mine.state === 'declined') tell(t`You declined on another device`)
+    else tell(t`You missed a call from ${name}`, caller ? { user: caller, video: call.video } : null)
   }
 
   /** What is only about the call on the screen. */
@@ -590,6 +615,10 @@ export class Controller {
     }
     this.store.setState({ devices })
     if (!this.session) return
+    // A speaker that was pulled out leaves the sound to the default one, and has it again when it is back.
+    const { speaker } = this.store.getState().chosen
+    const there = devices.speakers.length === 0 || devices.speakers.some(({ id }) => id === speaker)
+    for (const session of [this.session, this.held]) session?.setSpeaker(there ? speaker : '')
     const offer = (kind: keyof Chosen, device: Device | undefined) => {
       if (!device) return
       const { id, name } = device
@@ -605,8 +634,10 @@ export class Controller {
     const chosen = { ...this.store.getState().chosen, [kind]: id }
     this.store.setState({ chosen })
     this.deps.choice?.store(chosen)
-    if (kind === 'speaker') this.session?.setSpeaker(id)
-    else this.session?.deviceChosen(kind)
+    for (const session of [this.session, this.held]) {
+      if (kind === 'speaker') session?.setSpeaker(id)
+      else session?.deviceChosen(kind)
+    }
   }
 
   private onNews(news: SessionNews): void {
@@ -643,7 +674,16 @@ export class Controller {
     tone: Notice['tone'] = 'plain',
     more: Partial<Pick<Notice, 'again' | 'unanswered' | 'from' | 'back'>> = {},
   ): void {
-    const notice = { key: ++this.noticeKey, text, tone, again: null, unanswered: null, from: null, back: null, ...more }
+    const notice = {
+      key: ++this.noticeKey,
+      text,
+      tone,
+      again: null,
+      unanswered: null,
+      from: null,
+      back: null,
+      ...more,
+    }
     this.store.setState({ notice })
   }
 
@@ -674,7 +714,7 @@ export class Controller {
       if (this.held) return
       this.setAside()
     }
-    this.store.setState({ notice: null, elsewhere: null })
+    this.store.setState({ notice: null, elsewhere: null, onOther: null })
     // Handlers run before the constructor returns.
     let session: CallSession | null = null
     const onScreen = () => session === null || this.session === session
@@ -712,7 +752,10 @@ export class Controller {
         onFlow: (flow) => onScreen() && this.store.setState({ flow }),
         onNews: (news) => onScreen() && this.onNews(news),
         onDoubt: () => this.link.nudge(),
-        onCall: (call) => this.setWorld(withCall(this.world, call)),
+        onCall: (call) => {
+          this.setWorld(withCall(this.world, call))
+          return this.world.calls[call.id]
+        },
         onEnd: (ending, call, problem) => {
           if (!onScreen()) {
             this.held = null
@@ -791,6 +834,7 @@ export class Controller {
   ): void {
     if (onScreen) this.clearScreen()
     if (call && ending === 'left') this.foresee(call, 'left')
+    if (call && ending === 'answered_elsewhere') this.store.setState({ onOther: call.id })
     if (call && ending !== 'moved') this.deps.tabs?.post({ type: 'free', callId: call.id })
     if (this.store.getState().auth !== 'signed_in') return
     const others = call
@@ -852,7 +896,8 @@ export class Controller {
   /** The call to go back to without being asked, when the page was opened at its address. */
   resumable(): Call | null {
     const call = ongoingCall(this.world)
-    return call && this.store.getState().elsewhere !== call.id ? call : null
+    const { elsewhere, onOther } = this.store.getState()
+    return call && elsewhere !== call.id && onOther !== call.id ? call : null
   }
 }
 

@@ -48,11 +48,11 @@ const CAMERA: MediaTrackConstraints = {
   frameRate: { ideal: 30, max: 30 },
 }
 
-// `ideal`: when the chosen one is not there, another will do.
+// `exact`: with `ideal`, a camera whose sizes fit better would win over the chosen one.
 const microphoneOf = (id: string): MediaTrackConstraints =>
-  id ? { ...MICROPHONE, deviceId: { ideal: id } } : MICROPHONE
+  id ? { ...MICROPHONE, deviceId: { exact: id } } : MICROPHONE
 const cameraOf = (id: string): MediaTrackConstraints =>
-  id ? { ...CAMERA, deviceId: { ideal: id } } : { ...CAMERA, facingMode: 'user' }
+  id ? { ...CAMERA, deviceId: { exact: id } } : { ...CAMERA, facingMode: 'user' }
 
 export const browserGetUserMedia: GetUserMedia = (constraints) => {
   // Absent where the page did not come over HTTPS.
@@ -84,11 +84,14 @@ async function takeOne(kind: DeviceKind, get: GetUserMedia, id: string): Promise
     const track = (kind === 'microphone' ? stream.getAudioTracks() : stream.getVideoTracks())[0] ?? null
     return { state: track ? 'on' : 'none', track }
   } catch (error) {
-    return { state: failureOf(error), track: null }
+    const state = failureOf(error)
+    // When the chosen one is not there, another will do.
+    return id && state === 'none' ? takeOne(kind, get, '') : { state, track: null }
   }
 }
 
-/** Asks for what is wanted: both in one question first, then, when that fails, each by itself. */
+/** Asks for what is wanted: both in one question first, then, when that fails (refused, in use, not there), each by
+ * itself. */
 export async function takeDevices(
   want: { microphone: boolean; camera: boolean },
   get: GetUserMedia = browserGetUserMedia,

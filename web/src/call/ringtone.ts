@@ -18,14 +18,18 @@ const WAITING: Pattern = { notes: [[440, 0, 0.9]], every: 3.6 }
 
 let context: AudioContext | null = null
 
-function play(pattern: Pattern, volume: number): () => void {
+/** Newer than the type library; the rest of the browsers play on the default speaker. */
+type Directed = AudioContext & { setSinkId?(id: string): Promise<void> }
+
+function play(pattern: Pattern, volume: number, speaker = ''): () => void {
   if (typeof AudioContext === 'undefined') return () => undefined
   try {
     context ??= new AudioContext()
   } catch {
     return () => undefined
   }
-  const audio = context
+  const audio: Directed = context
+  audio.setSinkId?.(speaker === 'default' ? '' : speaker).catch(() => undefined)
   const out = audio.createGain()
   out.gain.value = volume
   out.connect(audio.destination)
@@ -57,7 +61,8 @@ function play(pattern: Pattern, volume: number): () => void {
   }
 }
 
-export const ring = (): (() => void) => play(RING, 0.22)
+/** On the speaker of that id, or on the default one. */
+export const ring = (speaker?: string): (() => void) => play(RING, 0.22, speaker)
 /** In a call already: heard, and out of the way. */
 export const ringOnce = (): (() => void) => play({ ...RING, every: 12 }, 0.05)
 export const ringBack = (): (() => void) => play(WAITING, 0.06)

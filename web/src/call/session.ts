@@ -49,6 +49,8 @@ export interface SessionView {
   /** Who is, or will be, at the other end. */
   people: User[]
   video: boolean
+  /** On how many devices it rings at the other end; 0 when nobody has a page open. */
+  ringsOn: number
   media: MediaState
   /** When the conversation began, by this machine's clock. */
   since: number | null
@@ -102,8 +104,8 @@ export interface SessionDeps {
 
 export interface SessionHandlers {
   onView(view: SessionView): void
-  /** A request brought a newer state of the call. */
-  onCall(call: Call): void
+  /** A request brought a state of the call; gives the newest one that is known, if that is another. */
+  onCall(call: Call): Call | void
   onEnd(ending: Ending, call: Call | null, problem?: ApiError): void
   onSpeaking?(speaking: Speaking): void
   onFlow?(flow: CallFlow): void
@@ -156,6 +158,7 @@ export class CallSession {
   private call: Call | null = null
   private over = false
   private removed = false
+  private ringsOn = 0
 
   private want = { microphone: true, camera: true }
   private devices: Taken = {
@@ -451,12 +454,13 @@ export class CallSession {
     this.publish()
     try {
       if (start.origin === 'outgoing') {
-        const call = await this.deps.api.startCall(
+        const { call, ringing } = await this.deps.api.startCall(
           start.id,
           start.invite.map((user) => user.id),
           start.video,
         )
         if (this.over) return void this.sayLeave(call.id)
+        this.ringsOn = ringing.reduce((sum, { devices }) => sum + devices, 0)
         this.learn(call)
       } else if (start.origin === 'incoming') {
         this.call = start.call
@@ -485,8 +489,8 @@ export class CallSession {
   }
 
   private learn(call: Call): void {
-    this.handlers.onCall(call)
-    this.update(call)
+    // An event may have been faster than this answer: then what is known already is newer.
+    this.update(this.handlers.onCall(call) ?? call)
   }
 
   private async sayLeave(callId: string): Promise<void> {
@@ -924,6 +928,7 @@ export class CallSession {
       call: this.call,
       people: this.call ? othersIn(this.call, this.meId).map((member) => member.user) : this.people,
       video: this.video,
+      ringsOn: this.ringsOn,
       media: this.media,
       since: this.since,
       microphone: this.devices.microphone.state,

@@ -1,8 +1,8 @@
 import { t } from '@lingui/core/macro'
 import { i18n } from '@lingui/core'
-import { RotateCw, SendHorizontal, Trash2 } from 'lucide-react'
+import { RotateCw, SendHorizontal, Smile, Trash2 } from 'lucide-react'
 import type { FormEvent, KeyboardEvent } from 'react'
-import { useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { User } from '../../api/types'
 import type { ChatItem } from '../../call/chat'
 import { onlyEmoji, pieces, TEXT_MAX } from '../../call/chat'
@@ -11,6 +11,7 @@ import { parley, useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
 import { IconButton } from '../../ui/Button'
 import { cx } from '../../ui/cx'
+import { EMOJIS } from '../../ui/emojis'
 import { Skeleton } from '../../ui/Skeleton'
 
 /** As long as somebody writes in one go, name and picture stand above the first one only. */
@@ -164,6 +165,8 @@ function Sending() {
 
 function Compose() {
   const [text, setText] = useState('')
+  const [picking, setPicking] = useState(false)
+  const emojis = useId()
   const box = useRef<HTMLTextAreaElement>(null)
   useLayoutEffect(() => {
     const area = box.current
@@ -176,6 +179,7 @@ function Compose() {
     if (text.trim() === '') return
     parley.sendMessage(text)
     setText('')
+    setPicking(false)
     box.current?.focus()
   }
   const key = (event: KeyboardEvent) => {
@@ -183,8 +187,49 @@ function Compose() {
     event.preventDefault()
     send()
   }
+  /** Where the cursor is. */
+  const insert = (emoji: string) => {
+    const area = box.current
+    const [from, to] = [area?.selectionStart ?? text.length, area?.selectionEnd ?? text.length]
+    const longer = text.slice(0, from) + emoji + text.slice(to)
+    if (longer.length > TEXT_MAX) return
+    setText(longer)
+    parley.writes()
+    requestAnimationFrame(() => {
+      area?.focus()
+      area?.setSelectionRange(from + emoji.length, from + emoji.length)
+    })
+  }
   return (
-    <form onSubmit={send} className="flex items-end gap-2 border-t border-line p-3">
+    <form onSubmit={send} className="flex flex-wrap items-end gap-2 border-t border-line p-3">
+      <div
+        id={emojis}
+        hidden={!picking}
+        role="group"
+        aria-label={t`Emojis`}
+        className="grid w-full grid-cols-6 gap-1"
+      >
+        {EMOJIS().map(([emoji, word]) => (
+          <button
+            key={emoji}
+            type="button"
+            aria-label={word}
+            onClick={() => insert(emoji)}
+            className="flex h-11 items-center justify-center rounded-control text-[1.5rem] transition-colors hover:bg-sunken"
+          >
+            {emoji}
+          </button>
+        ))}
+      </div>
+      <IconButton
+        label={t`Emoji`}
+        aria-expanded={picking}
+        aria-controls={emojis}
+        className="-me-1"
+        onClick={() => setPicking(!picking)}
+      >
+        <Smile aria-hidden className="size-5 text-soft" />
+      </IconButton>
       <textarea
         ref={box}
         data-first
@@ -199,7 +244,7 @@ function Compose() {
         }}
         onKeyDown={key}
         enterKeyHint="send"
-        className="min-h-11 flex-1 resize-none rounded-control border border-strong bg-raised px-3 py-2.5 text-base leading-5.5 placeholder:text-soft focus-visible:outline-offset-0"
+        className="min-h-11 min-w-0 flex-1 resize-none rounded-control border border-strong bg-raised px-3 py-2.5 text-base leading-5.5 placeholder:text-soft focus-visible:outline-offset-0"
       />
       <IconButton label={t`Send`} look="accent" type="submit" aria-disabled={text.trim() === ''}>
         <SendHorizontal aria-hidden className="size-5 rtl:-scale-x-100" />

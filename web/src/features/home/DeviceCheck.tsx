@@ -2,8 +2,10 @@ import { t } from '@lingui/core/macro'
 import { Camera, CameraOff, CheckCircle2, Volume2 } from 'lucide-react'
 import { useCallback, useEffect, useId, useRef, useState } from 'react'
 import type { Chosen, DeviceState, Devices, Taken } from '../../call/devices'
-import { listDevices, noDevices, storeChoice, storedChoice, takeDevices, troubled } from '../../call/devices'
+import { listDevices, noDevices, takeDevices, troubled } from '../../call/devices'
 import { ring } from '../../call/ringtone'
+import { speakersCanBeChosen } from '../../call/sounds'
+import { parley, useParley } from '../../state/parley'
 import { Alert } from '../../ui/Alert'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
@@ -14,10 +16,11 @@ const SOUND_MS = 1_800
 export function DeviceCheck({ compact = false }: { compact?: boolean }) {
   const [taken, setTaken] = useState<Taken | null>(null)
   const [asking, setAsking] = useState(false)
-  const [chosen, setChosen] = useState<Chosen>(storedChoice)
+  const chosen = useParley((state) => state.chosen)
   const [devices, setDevices] = useState<Devices>(noDevices)
   const holding = useRef<Taken | null>(null)
   const alive = useRef(true)
+  const attempt = useRef(0)
 
   const letGo = useCallback(() => {
     holding.current?.camera.track?.stop()
@@ -32,12 +35,26 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
     }
   }, [letGo])
 
+  const checking = taken !== null
+  useEffect(() => {
+    if (!checking) return
+    const look = () => void listDevices().then(setDevices, () => undefined)
+    navigator.mediaDevices?.addEventListener('devicechange', look)
+    return () => navigator.mediaDevices?.removeEventListener('devicechange', look)
+  }, [checking])
+
   const start = async (wanted: Chosen) => {
+    const mine = ++attempt.current
     setAsking(true)
     letGo()
     const got = await takeDevices({ microphone: true, camera: true }, undefined, wanted)
+    // Another choice was made meanwhile, or the check is over.
+    if (!alive.current || mine !== attempt.current) {
+      got.camera.track?.stop()
+      got.microphone.track?.stop()
+      return
+    }
     holding.current = got
-    if (!alive.current) return letGo()
     setTaken(got)
     setAsking(false)
     setDevices(await listDevices().catch(() => noDevices))
@@ -47,10 +64,8 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
     setTaken(null)
   }
   const choose = (kind: keyof Chosen, id: string) => {
-    const wanted = { ...chosen, [kind]: id }
-    setChosen(wanted)
-    storeChoice(wanted)
-    if (kind !== 'speaker') void start(wanted)
+    parley.choose(kind, id)
+    if (kind !== 'speaker') void start({ ...chosen, [kind]: id })
   }
   const failed = taken !== null && (troubled(taken.camera.state) || troubled(taken.microphone.state))
 
@@ -109,9 +124,17 @@ export function DeviceCheck({ compact = false }: { compact?: boolean }) {
             options={devices.microphones}
             onChoose={(id) => choose('microphone', id)}
           />
+          {speakersCanBeChosen() && (
+            <Choice
+              label={t`Speaker`}
+              value={chosen.speaker}
+              options={devices.speakers}
+              onChoose={(id) => choose('speaker', id)}
+            />
+          )}
         </div>
         <div className="flex flex-wrap gap-2">
-          <SoundTest />
+          <SoundTest speaker={chosen.speaker} />
           <Button look="quiet" className="text-soft" onClick={stop}>
             {t`Stop the check`}
           </Button>
@@ -262,17 +285,17 @@ function Choice({ label, value, options, onChoose }: ChoiceProps) {
   )
 }
 
-function SoundTest() {
+function SoundTest({ speaker }: { speaker: string }) {
   const [playing, setPlaying] = useState(false)
   useEffect(() => {
     if (!playing) return
-    const silence = ring()
+    const silence = ring(speaker)
     const timer = setTimeout(() => setPlaying(false), SOUND_MS)
     return () => {
       clearTimeout(timer)
       silence()
     }
-  }, [playing])
+  }, [playing, speaker])
   return (
     <Button icon={<Volume2 aria-hidden className="size-4" />} onClick={() => setPlaying(true)}>
       {playing ? t`You should hear a ring` : t`Test the sound`}

@@ -172,6 +172,7 @@ function OngoingCall() {
   const call = useParley(({ world, session }) => (session ? null : ongoingCall(world)))
   const { me, contacts } = useParley(({ world }) => world)
   const elsewhere = useParley((state) => call !== null && state.elsewhere === call.id)
+  const onOther = useParley((state) => call !== null && state.onOther === call.id)
   if (!call || !me) return null
   const name = otherName(call, me.id, contacts)
   return (
@@ -184,10 +185,13 @@ function OngoingCall() {
         {t`You are in a call with ${name}`}
       </p>
       {elsewhere && <p className="mt-1">{t`It is open in another tab.`}</p>}
+      {onOther && <p className="mt-1">{t`It is open on another device.`}</p>}
       <div className="mt-3 flex gap-2">
-        <Button look="accent" className="flex-1" onClick={() => parley.returnTo(call)}>
-          {elsewhere ? t`Move it here` : t`Return to call`}
-        </Button>
+        {!onOther && (
+          <Button look="accent" className="flex-1" onClick={() => parley.returnTo(call)}>
+            {elsewhere ? t`Move it here` : t`Return to call`}
+          </Button>
+        )}
         <Button onClick={() => void parley.leaveOngoing(call)}>{t`Leave call`}</Button>
       </div>
     </section>

@@ -1,4 +1,4 @@
-import { t } from '@lingui/core/macro'
+import { plural, t } from '@lingui/core/macro'
 import { Pause, Volume2 } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useEffect, useState } from 'react'
@@ -180,6 +180,13 @@ function Waiting({ session, names }: { session: SessionView; names: string }) {
       <p className="mt-7 line-clamp-3 px-6 text-xl font-semibold">{names}</p>
       <p role="status" className="mt-2 text-base text-white/75">
         {calling ? t`Calling…` : t`Connecting…`}
+      </p>
+      <p role="status" className="mt-1 min-h-6 text-base text-white/75">
+        {calling && session.ringsOn > 0 && (
+          <span className="animate-fade">
+            {plural(session.ringsOn, { one: 'Ringing on # device', other: 'Ringing on # devices' })}
+          </span>
+        )}
       </p>
     </div>
   )

@@ -23,6 +23,7 @@ import { screensCanBeShared } from '../../call/screen'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { cx } from '../../ui/cx'
+import { REACTIONS } from '../../ui/emojis'
 import { mainLandmark } from '../../ui/landmark'
 import { MoreMenu } from './MoreMenu'
 import { useStage } from './view'
@@ -235,16 +236,6 @@ function DeviceButton({ name, children }: { name: string; children: ReactNode })
 export const MENU =
   'z-30 max-h-[calc(100dvh-6rem)] w-72 animate-fade overflow-y-auto rounded-tile border border-line bg-raised p-2 text-text shadow-float'
 
-/** What is shown; the words are what a screen reader says. */
-export const EMOJIS = (): readonly (readonly [emoji: string, word: string])[] => [
-  ['👍', t`Thumbs up`],
-  ['❤️', t`Heart`],
-  ['😂', t`Laughing`],
-  ['😮', t`Surprised`],
-  ['👏', t`Applause`],
-  ['🎉', t`Hooray`],
-]
-
 function React() {
   const [open, setOpen] = useState(false)
   return (
@@ -263,7 +254,7 @@ function React() {
           aria-label={t`Reactions`}
           className="z-30 flex animate-fade gap-1 rounded-full border border-line bg-raised p-1.5 shadow-float"
         >
-          {EMOJIS().map(([emoji, word]) => (
+          {REACTIONS().map(([emoji, word]) => (
             <button
               key={emoji}
               type="button"

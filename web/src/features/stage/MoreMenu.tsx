@@ -7,7 +7,7 @@ import {
   Hand,
   Keyboard,
   LayoutGrid,
-  Maximize,
+  Minimize,
   PhoneMissed,
   PictureInPicture2,
   PanelRight,
@@ -15,10 +15,12 @@ import {
 } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
+import { useSyncExternalStore } from 'react'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
+import { REACTIONS } from '../../ui/emojis'
 import { mainLandmark } from '../../ui/landmark'
-import { EMOJIS, MENU } from './Controls'
+import { MENU } from './Controls'
 import { useStage } from './view'
 
 interface Props {
@@ -29,6 +31,8 @@ interface Props {
 
 export function MoreMenu({ session, wide, children }: Props) {
   const { layout, selfHidden, togglePanel, toggleLayout } = useStage()
+  const full = useDocument(['fullscreenchange'], () => document.fullscreenElement !== null)
+  const small = useDocument(PIP_EVENTS, () => Boolean(document.pictureInPictureElement))
   const mine = useParley(({ world }) => world.me?.id === session.call?.started_by)
   return (
     <DropdownMenu.Root modal={false}>
@@ -45,7 +49,7 @@ export function MoreMenu({ session, wide, children }: Props) {
           {!wide && session.call && (
             <>
               <div className="flex justify-between pb-1">
-                {EMOJIS().map(([emoji, word]) => (
+                {REACTIONS().map(([emoji, word]) => (
                   <DropdownMenu.Item
                     key={emoji}
                     aria-label={word}
@@ -71,14 +75,14 @@ export function MoreMenu({ session, wide, children }: Props) {
           >
             {selfHidden ? t`Show myself` : t`Hide myself`}
           </Item>
-          {wide && document.fullscreenEnabled && (
-            <Item icon={document.fullscreenElement ? Maximize : Fullscreen} onSelect={toggleFullScreen}>
-              {document.fullscreenElement ? t`Leave full screen` : t`Full screen`}
+          {document.fullscreenEnabled && (
+            <Item icon={full ? Minimize : Fullscreen} onSelect={toggleFullScreen}>
+              {full ? t`Leave full screen` : t`Full screen`}
             </Item>
           )}
           {document.pictureInPictureEnabled && session.tiles.length > 0 && (
             <Item icon={PictureInPicture2} onSelect={togglePictureInPicture}>
-              {document.pictureInPictureElement ? t`Close small window` : t`Picture in picture`}
+              {small ? t`Close small window` : t`Picture in picture`}
             </Item>
           )}
           <Item icon={Activity} onSelect={() => togglePanel('details')} keys="T">
@@ -89,11 +93,9 @@ export function MoreMenu({ session, wide, children }: Props) {
               {t`Keyboard shortcuts`}
             </Item>
           )}
-          {!wide && (
-            <Item icon={SlidersHorizontal} onSelect={() => togglePanel('devices')}>
-              {t`Devices`}
-            </Item>
-          )}
+          <Item icon={SlidersHorizontal} onSelect={() => togglePanel('devices')}>
+            {t`Devices`}
+          </Item>
           {mine && session.call?.state === 'active' && (
             <>
               <Line />
@@ -138,6 +140,18 @@ function Item({ icon: Icon, onSelect, keys, danger, children }: ItemProps) {
   )
 }
 
+const PIP_EVENTS = ['enterpictureinpicture', 'leavepictureinpicture'] as const
+
+/** What the document says now, also when the browser's own keys or buttons changed it. */
+function useDocument(events: readonly string[], now: () => boolean): boolean {
+  return useSyncExternalStore((changed) => {
+    for (const event of events) document.addEventListener(event, changed, { capture: true })
+    return () => {
+      for (const event of events) document.removeEventListener(event, changed, { capture: true })
+    }
+  }, now)
+}
+
 function toggleFullScreen(): void {
   const done = document.fullscreenElement
     ? document.exitFullscreen()
@@ -151,8 +165,10 @@ function togglePictureInPicture(): void {
     document.exitPictureInPicture().catch(() => undefined)
     return
   }
-  const videos = document.querySelectorAll<HTMLVideoElement>('[data-main] video, [data-layout] video')
-  const shown = [...videos].find((video) => video.videoWidth > 0 && !video.classList.contains('opacity-0'))
+  const videos = ['[data-main] video', '[data-layout] video'].flatMap((which) => [
+    ...document.querySelectorAll<HTMLVideoElement>(which),
+  ])
+  const shown = videos.find((video) => video.videoWidth > 0 && !video.classList.contains('opacity-0'))
   if (shown) shown.requestPictureInPicture().catch(() => undefined)
   else parley.toast(t`There is no picture to show right now`)
 }

@@ -6,6 +6,7 @@ import type { User } from '../../api/types'
 import type { SessionView } from '../../call/session'
 import { parley, useParley } from '../../state/parley'
 import { cx } from '../../ui/cx'
+import { useSwipe } from './hooks'
 import { arrange } from './layout'
 import { OwnScreen, Remote, ScreenOf, Self } from './Tiles'
 import { useStage } from './view'
@@ -57,6 +58,18 @@ export function Stage({ me, session, withSelf }: Props) {
     page: at,
   } = useMemo(() => arrange({ keys: all.split('\n'), main, ...size, page }), [all, main, size, page])
   useTellView(session, boxes)
+  // In a row from left to right: the speaker, then the pages of the grid.
+  const swipe = useSwipe((way) => {
+    if (keys.length < 2) return
+    const { toggleLayout } = useStage.getState()
+    if (way === -1) {
+      if (layout === 'speaker') toggleLayout()
+      else if (at + 1 < pages) useStage.setState({ page: at + 1 })
+    } else if (layout === 'grid') {
+      if (at > 0) useStage.setState({ page: at - 1 })
+      else toggleLayout()
+    }
+  })
 
   const place = (key: string, draw: (large: boolean) => ReactNode) => {
     const one = boxes.get(key)
@@ -74,7 +87,12 @@ export function Stage({ me, session, withSelf }: Props) {
     )
   }
   return (
-    <div ref={box} className="relative size-full" data-layout={main === null ? 'grid' : 'speaker'}>
+    <div
+      ref={box}
+      {...swipe}
+      className="relative size-full touch-pan-y touch-pinch-zoom"
+      data-layout={main === null ? 'grid' : 'speaker'}
+    >
       {screens.map((screen) =>
         place(`screen ${screen.member.user.id}`, (large) => (
           <ScreenOf screen={screen} session={session} size={large ? 'large' : 'small'} />

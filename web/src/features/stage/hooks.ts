@@ -1,4 +1,5 @@
-import { useEffect, useState } from 'react'
+import type { PointerEvent } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { parley } from '../../state/parley'
 import { useStage } from './view'
 
@@ -69,7 +70,11 @@ export function useKeys(): void {
         if (!event.repeat) parley.holdToTalk(true)
         return
       }
-      if (!event.repeat) actions[event.key.toLowerCase()]?.()
+      const action = event.repeat ? undefined : actions[event.key.toLowerCase()]
+      if (!action) return
+      // C would be the first letter in the text field that it opens.
+      event.preventDefault()
+      action()
     }
     const up = (event: KeyboardEvent) => {
       if (event.key === ' ') parley.holdToTalk(false)
@@ -126,4 +131,33 @@ export function useVisibleHeight(): number | null {
     return () => view.removeEventListener('resize', measure)
   }, [])
   return height
+}
+
+const SWIPE_PX = 60
+
+interface Swipe {
+  onPointerDown(event: PointerEvent): void
+  onPointerUp(event: PointerEvent): void
+  onPointerCancel(): void
+}
+
+/** A finger that went aside: -1 to the left, 1 to the right. */
+export function useSwipe(swiped: (way: -1 | 1) => void): Swipe {
+  const from = useRef<{ id: number; x: number; y: number } | null>(null)
+  return {
+    onPointerDown({ pointerType, pointerId: id, clientX: x, clientY: y }) {
+      // Two fingers mean something else.
+      from.current = pointerType === 'touch' && from.current === null ? { id, x, y } : null
+    },
+    onPointerUp({ pointerId, clientX, clientY }) {
+      const start = from.current
+      from.current = null
+      if (start?.id !== pointerId) return
+      const [dx, dy] = [clientX - start.x, clientY - start.y]
+      if (Math.abs(dx) >= SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) swiped(dx < 0 ? -1 : 1)
+    },
+    onPointerCancel() {
+      from.current = null
+    },
+  }
 }

@@ -1,5 +1,8 @@
 /* How this person looks at the call: layout, what is pinned, which panel is open. Nobody else sees it. */
 import { create } from 'zustand'
+import { getFlag, setFlag } from '../../state/flags'
+
+const LAYOUT = 'layout'
 
 export type Panel = 'chat' | 'people' | 'details' | 'devices'
 
@@ -19,7 +22,7 @@ interface StageView {
 }
 
 export const useStage = create<StageView>((set) => ({
-  layout: 'grid',
+  layout: getFlag(LAYOUT) === 'speaker' ? 'speaker' : 'grid',
   pinned: null,
   page: 0,
   selfHidden: false,
@@ -27,7 +30,12 @@ export const useStage = create<StageView>((set) => ({
   help: false,
   reset: () => set({ pinned: null, page: 0, panel: null, help: false }),
   toggleLayout: () =>
-    set(({ layout }) => ({ layout: layout === 'grid' ? 'speaker' : 'grid', pinned: null, page: 0 })),
+    set(({ layout: before }) => {
+      const layout = before === 'grid' ? 'speaker' : 'grid'
+      // The next call, and this one after a reload, look as this one does.
+      setFlag(LAYOUT, layout)
+      return { layout, pinned: null, page: 0 }
+    }),
   pin: (key) => set(({ pinned }) => ({ pinned: pinned === key ? null : key, page: 0 })),
   togglePanel: (panel) => set((state) => ({ panel: state.panel === panel ? null : panel })),
 }))
