@@ -1,6 +1,7 @@
 #include "mediad/announce.h"
 
 #include "mediad/codec.h"
+#include "mediad/demand.h"
 #include "mediad/seating.h"
 #include "mediad/speaker.h"
 
@@ -33,7 +34,7 @@ static void remote_free(struct media *media, struct track *track)
 	*track->link = track->next;
 	if (track->next)
 		track->next->link = track->link;
-	track->subscribed = false;
+	track->subscribed = 0;
 	track_free(track);
 }
 
@@ -53,6 +54,12 @@ static void remote_update(struct track *track, const struct msg_track *msg, int6
 	}
 	/* Out of memory for more layers: those are not forwarded. */
 	(void)track_set_layers(track, msg->layers_len);
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		track->set.layer[i].bps = msg->layer[i].bps;
+		track->set.layer[i].height = msg->layer[i].height;
+		track->set.layer[i].sent = msg->layer[i].sent;
+	}
+	track_layers_changed(track, now_us);
 	track_set_muted(track, msg->muted);
 	member_set_paused(track->member, msg->paused, now_us);
 }
@@ -92,10 +99,12 @@ static void on_track_add(struct media *media, unsigned k, const struct msg_track
 		remote_free(media, *place);
 	if (!call || !call->peers)
 		return;
+	bool news = !*place || (*place)->muted != msg->muted || (*place)->member->paused != msg->paused;
 	if (!*place && !remote_new(call, k, msg))
 		return;
 	remote_update(*place, msg, now_us);
-	seating_later(call);
+	if (news)
+		seating_later(call);
 }
 
 static void on_track_remove(struct media *media, unsigned k, uint64_t handle)
@@ -171,6 +180,20 @@ static void on_call_here(struct media *media, unsigned k, const struct id *id)
 	speaker_on_here(call);
 }
 
+/* Mediad k takes these layers. */
+static void set_interest(struct track *track, unsigned k, unsigned layers)
+{
+	uint64_t bit = UINT64_C(1) << k;
+
+	for (unsigned i = 0; i < SESSION_LAYERS_MAX; i++) {
+		if (layers & 1u << i)
+			atomic_fetch_or_explicit(&track->rec->layer[i].interested, bit, memory_order_relaxed);
+		else
+			atomic_fetch_and_explicit(&track->rec->layer[i].interested, ~bit, memory_order_relaxed);
+	}
+	demand_changed(track);
+}
+
 static void drop_interest(struct call *call, uint64_t bit, unsigned k)
 {
 	for (const struct media_peer *peer = call->peers; peer; peer = peer->next) {
@@ -178,7 +201,7 @@ static void drop_interest(struct call *call, uint64_t bit, unsigned k)
 			struct track *track = peer->track[i];
 			if (!track)
 				continue;
-			atomic_fetch_and_explicit(&track->rec->interested, ~bit, memory_order_relaxed);
+			set_interest(track, k, 0);
 			track->announced &= ~bit;
 			track->announce_due &= ~bit;
 			track->loss[k] = 0;
@@ -226,7 +249,8 @@ static void withdraw(struct track *track, uint64_t mask)
 			resync(track->member->call, k);
 	}
 	track->announced = 0;
-	atomic_store_explicit(&track->rec->interested, 0, memory_order_relaxed);
+	for (unsigned i = 0; i < SESSION_LAYERS_MAX; i++)
+		atomic_store_explicit(&track->rec->layer[i].interested, 0, memory_order_relaxed);
 }
 
 void announce_track_gone(struct track *track)
@@ -265,7 +289,7 @@ static void on_gone_told(struct call *call, unsigned k)
 {
 	for (struct track *track = call->media->remotes; track; track = track->next) {
 		if (track->mediad == k && track->member->call == call)
-			track->subscribed = false;
+			track->subscribed = 0;
 	}
 	call->gone_due &= ~(UINT64_C(1) << k);
 	call->media->relay->tracks_due = true;
@@ -319,16 +343,21 @@ static void flush_hello(struct media *media)
 static void flush_remote(struct track *track)
 {
 	struct media *media = track->media;
-	bool wanted = track_is_watched(track);
+	struct msg_subscribe msg = { .handle = track->handle, .layers = track->watched };
+	int err;
 
-	if (wanted == track->subscribed)
+	if (track->watched == track->subscribed)
 		return;
-	if (relay_tell_handle(media, track->mediad, wanted ? MSG_TRACK_SUBSCRIBE : MSG_TRACK_UNSUBSCRIBE,
-			      track->handle) < 0)
-		media->relay->tracks_due = true;
+	if (track->watched)
+		err = relay_tell(media, track->mediad, MSG_TRACK_SUBSCRIBE, &msg, sizeof(msg));
 	else
-		track->subscribed = wanted;
-	if (wanted && track->subscribed)
+		err = relay_tell_handle(media, track->mediad, MSG_TRACK_UNSUBSCRIBE, track->handle);
+	if (err < 0) {
+		media->relay->tracks_due = true;
+		return;
+	}
+	track->subscribed = track->watched;
+	if (track->subscribed)
 		relay_run_by(media, 0);
 }
 
@@ -351,7 +380,7 @@ void announce_flush(struct media *media)
 		flush_remote(track);
 }
 
-void announce_seats_changed(struct track *track)
+void announce_watched_changed(struct track *track)
 {
 	if (!track->rec)
 		track->media->relay->tracks_due = true;
@@ -359,12 +388,12 @@ void announce_seats_changed(struct track *track)
 
 /* ---- messages ---- */
 
-static void on_subscribe(struct media *media, unsigned k, uint64_t handle)
+static void on_subscribe(struct media *media, unsigned k, const struct msg_subscribe *msg)
 {
-	struct track *track = relay_find_local(media, handle);
+	struct track *track = relay_find_local(media, msg->handle);
 
 	if (track)
-		atomic_fetch_or_explicit(&track->rec->interested, UINT64_C(1) << k, memory_order_relaxed);
+		set_interest(track, k, msg->layers);
 }
 
 static void on_unsubscribe(struct media *media, unsigned k, uint64_t handle)
@@ -373,7 +402,7 @@ static void on_unsubscribe(struct media *media, unsigned k, uint64_t handle)
 
 	if (!track)
 		return;
-	atomic_fetch_and_explicit(&track->rec->interested, ~(UINT64_C(1) << k), memory_order_relaxed);
+	set_interest(track, k, 0);
 	track->loss[k] = 0;
 }
 
@@ -399,7 +428,7 @@ void announce_on_msg(struct media *media, unsigned k, uint16_t type, const void 
 		on_track_remove(media, k, handle->handle);
 		break;
 	case MSG_TRACK_SUBSCRIBE:
-		on_subscribe(media, k, handle->handle);
+		on_subscribe(media, k, payload);
 		break;
 	case MSG_TRACK_UNSUBSCRIBE:
 		on_unsubscribe(media, k, handle->handle);

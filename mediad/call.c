@@ -2,6 +2,7 @@
 
 #include "mediad/egress.h"
 #include "mediad/announce.h"
+#include "mediad/demand.h"
 #include "mediad/report.h"
 #include "mediad/seating.h"
 #include "mediad/speaker.h"
@@ -319,6 +320,8 @@ void peer_due(struct media_peer *peer, int64_t at_us)
 int64_t media_run(struct media *media, int64_t now_us)
 {
 	int64_t due = MIN(relay_run(media, now_us), speaker_run(media, now_us));
+
+	due = MIN(due, demand_run(media, now_us));
 
 	for (uint32_t i = 0; i < media->peers_len; i++) {
 		if (media->due_us[i] <= now_us)

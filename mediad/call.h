@@ -121,6 +121,9 @@ struct media {
 	struct track **local;			  /* by index in the session table */
 	struct track **remote[SHM_PROCESSES_MAX]; /* by index in that mediad's table; NULL until used */
 	struct track *remotes;			  /* list of all remote tracks */
+	struct track *layered;			  /* list of all tracks with several layers (demand.c) */
+	int64_t layers_due_us;
+	bool demand_due; /* what somebody watches has changed */
 	struct relay *relay;
 	int64_t ntp_offset_us; /* NTP time (us since 1900) = CLOCK_MONOTONIC + offset */
 	struct call *talking;  /* calls in which somebody is heard (speaker.c) */

@@ -1,5 +1,6 @@
 #include "mediad/codec.h"
 
+#include "mediad/bits.h"
 #include "mediad/rtp.h"
 
 /* Where the numbers stand inside a payload descriptor; 0 = not there (no number stands at offset 0). */
@@ -57,6 +58,11 @@ static bool parse_vp8(const uint8_t *p, size_t len, struct codec_info *info, str
 		return false;
 	info->descriptor_len = (uint8_t)at;
 	info->keyframe = info->frame_start && (p[at] & 0x01) == 0;
+	/* RFC 6386 9.1: three bytes of tag, a start code, then 14 bits each, little-endian, and two of scaling. */
+	if (info->keyframe && len - at >= 10 && p[at + 3] == 0x9d && p[at + 4] == 0x01 && p[at + 5] == 0x2a) {
+		info->width = (uint16_t)((p[at + 6] | p[at + 7] << 8) & 0x3fff);
+		info->height = (uint16_t)((p[at + 8] | p[at + 9] << 8) & 0x3fff);
+	}
 	return true;
 }
 
@@ -72,14 +78,19 @@ static size_t skip_vp9_references(const uint8_t *p, size_t len, size_t at)
 	return at;
 }
 
-/* Scalability structure; returns the offset behind it, 0 when cut short. */
-static size_t skip_vp9_structure(const uint8_t *p, size_t len, size_t at)
+/* Scalability structure, with the size of each spatial layer; returns the offset behind it, 0 when cut short. */
+static size_t read_vp9_structure(const uint8_t *p, size_t len, size_t at, struct codec_info *info)
 {
 	if (at >= len)
 		return 0;
 	uint8_t head = p[at++];
-	if (head & 0x10)
+	if (head & 0x10) {
 		at += 4 * ((size_t)(head >> 5) + 1);
+		if (at > len)
+			return 0;
+		info->width = rtp_get16(p + at - 4);
+		info->height = rtp_get16(p + at - 2);
+	}
 	if (head & 0x08) {
 		if (at >= len)
 			return 0;
@@ -122,7 +133,7 @@ static bool parse_vp9(const uint8_t *p, size_t len, struct codec_info *info, str
 	if (flexible && inter)
 		at = skip_vp9_references(p, len, at);
 	if (at && (p[0] & 0x02))
-		at = skip_vp9_structure(p, len, at);
+		at = read_vp9_structure(p, len, at, info);
 	if (at == 0 || at >= len)
 		return false;
 	info->descriptor_len = at <= UINT8_MAX ? (uint8_t)at : 0;
@@ -133,6 +144,102 @@ static bool parse_vp9(const uint8_t *p, size_t len, struct codec_info *info, str
 static bool h264_is_key(uint8_t nal)
 {
 	return (nal & 31) == 7 || (nal & 31) == 5;
+}
+
+/* Of lists of scaling factors only the length matters (7.3.2.1.1.1). */
+static void h264_skip_scaling(struct bits *b, unsigned n)
+{
+	int last = 8, next = 8;
+
+	for (unsigned i = 0; i < n && next != 0; i++) {
+		next = (int)((unsigned)last + (unsigned)bits_se(b)) & 255;
+		last = next ? next : last;
+	}
+}
+
+static void h264_skip_chroma(struct bits *b)
+{
+	unsigned chroma = bits_ue(b);
+
+	if (chroma == 3)
+		bits_get(b, 1);
+	bits_ue(b);
+	bits_ue(b);
+	bits_get(b, 1);
+	if (bits_get(b, 1)) {
+		for (unsigned i = 0; i < (chroma == 3 ? 12 : 8); i++) {
+			if (bits_get(b, 1))
+				h264_skip_scaling(b, i < 6 ? 16 : 64);
+		}
+	}
+}
+
+static void h264_skip_order(struct bits *b)
+{
+	unsigned type = bits_ue(b);
+
+	if (type == 0) {
+		bits_ue(b);
+	} else if (type == 1) {
+		bits_get(b, 1);
+		bits_se(b);
+		bits_se(b);
+		for (unsigned n = MIN(bits_ue(b), 255); n > 0; n--)
+			bits_se(b);
+	}
+}
+
+static bool h264_profile_has_chroma(unsigned idc)
+{
+	return idc == 100 || idc == 110 || idc == 122 || idc == 244 || idc == 44 || idc == 83 || idc == 86 ||
+	       idc == 118 || idc == 128;
+}
+
+/* Sequence parameter set (H.264 7.3.2.1.1), behind the NAL header, up to the size. */
+static void h264_read_sps(const uint8_t *p, size_t len, struct codec_info *info)
+{
+	struct bits b;
+
+	bits_init_rbsp(&b, p, len);
+	unsigned idc = bits_get(&b, 8);
+	bits_get(&b, 16);
+	bits_ue(&b);
+	if (h264_profile_has_chroma(idc))
+		h264_skip_chroma(&b);
+	bits_ue(&b);
+	h264_skip_order(&b);
+	bits_ue(&b);
+	bits_get(&b, 1);
+	unsigned width = bits_ue(&b), height = bits_ue(&b);
+	unsigned fields = 2 - bits_get(&b, 1), left = 0, right = 0, top = 0, bottom = 0;
+	if (fields == 2)
+		bits_get(&b, 1);
+	bits_get(&b, 1);
+	if (bits_get(&b, 1)) { /* cropped: 4:2:0 counts in pairs of pixels */
+		left = bits_ue(&b);
+		right = bits_ue(&b);
+		top = bits_ue(&b);
+		bottom = bits_ue(&b);
+	}
+	if (b.failed || width > 1023 || height > 1023 || left > 1024 || right > 1024 || top > 1024 || bottom > 1024)
+		return;
+	width = (width + 1) * 16;
+	height = (height + 1) * 16 * fields;
+	if (width <= 2 * (left + right) || height <= 2 * (top + bottom) * fields)
+		return;
+	info->width = (uint16_t)(width - 2 * (left + right));
+	info->height = (uint16_t)(height - 2 * (top + bottom) * fields);
+}
+
+static void h264_stap_size(const uint8_t *p, size_t len, struct codec_info *info)
+{
+	for (size_t at = 1, size; at + 2 < len; at += 2 + size) {
+		size = rtp_get16(p + at);
+		if (size == 0 || size > len - at - 2)
+			return;
+		if ((p[at + 2] & 31) == 7)
+			h264_read_sps(p + at + 3, size - 1, info);
+	}
 }
 
 static bool h264_stap_is_key(const uint8_t *p, size_t len)
@@ -160,8 +267,12 @@ static bool parse_h264(const uint8_t *p, size_t len, struct codec_info *info)
 	info->frame_start = type != 28 && type != 29;
 	if (type >= 1 && type <= 23) {
 		info->keyframe = h264_is_key(type);
+		if (type == 7)
+			h264_read_sps(p + 1, len - 1, info);
 	} else if (type == 24) {
 		info->keyframe = h264_stap_is_key(p, len);
+		if (info->keyframe)
+			h264_stap_size(p, len, info);
 	} else if (type == 28 || type == 29) {
 		info->frame_start = p[1] & 0x80;
 		info->keyframe = info->frame_start && h264_is_key(p[1]);
@@ -169,8 +280,65 @@ static bool parse_h264(const uint8_t *p, size_t len, struct codec_info *info)
 	return true;
 }
 
-/* The first element's OBU header, behind its length when it has one (W = 0). */
-static bool av1_begins_with_sequence(const uint8_t *p, size_t len)
+/* Decoder timing of an operating point (AV1 5.5.5), which nobody needs here. */
+static void av1_skip_point(struct bits *b, bool model, unsigned delay_bits, bool display_delay)
+{
+	bits_get(b, 12);
+	if (bits_get(b, 5) > 7)
+		bits_get(b, 1);
+	if (model && bits_get(b, 1)) {
+		bits_get(b, delay_bits);
+		bits_get(b, delay_bits);
+		bits_get(b, 1);
+	}
+	if (display_delay && bits_get(b, 1))
+		bits_get(b, 4);
+}
+
+static void av1_skip_points(struct bits *b)
+{
+	bool model = false;
+	unsigned delay_bits = 0;
+
+	if (bits_get(b, 1)) { /* timing info */
+		bits_get(b, 32);
+		bits_get(b, 32);
+		if (bits_get(b, 1))
+			bits_ue(b);
+		model = bits_get(b, 1);
+		if (model) {
+			delay_bits = bits_get(b, 5) + 1;
+			bits_get(b, 32);
+			bits_get(b, 10);
+		}
+	}
+	bool display_delay = bits_get(b, 1);
+	for (unsigned n = bits_get(b, 5) + 1; n > 0; n--)
+		av1_skip_point(b, model, delay_bits, display_delay);
+}
+
+/* Sequence header OBU (AV1 5.5.1), behind its OBU header, up to the size. */
+static void av1_read_sequence(const uint8_t *p, size_t len, struct codec_info *info)
+{
+	struct bits b;
+
+	bits_init(&b, p, len);
+	bits_get(&b, 4); /* profile, still picture */
+	if (bits_get(&b, 1))
+		bits_get(&b, 5);
+	else
+		av1_skip_points(&b);
+	unsigned width_bits = bits_get(&b, 4) + 1, height_bits = bits_get(&b, 4) + 1;
+	unsigned width = bits_get(&b, width_bits), height = bits_get(&b, height_bits);
+	if (b.failed || width >= UINT16_MAX || height >= UINT16_MAX)
+		return;
+	info->width = (uint16_t)(width + 1);
+	info->height = (uint16_t)(height + 1);
+}
+
+/* Offset of the first element's OBU header, behind its length when it has one (W != 1), and behind a temporal
+ * delimiter, which should not be there; len when it is cut short. */
+static size_t av1_first_obu(const uint8_t *p, size_t len)
 {
 	size_t at = 1;
 
@@ -179,14 +347,9 @@ static bool av1_begins_with_sequence(const uint8_t *p, size_t len)
 			at++;
 		at++;
 	}
-	if (at >= len)
-		return false;
-	unsigned type = p[at] >> 3 & 15;
-	if (type == 2) { /* a temporal delimiter should not be there; look behind it */
+	if (at < len && (p[at] >> 3 & 15) == 2)
 		at += 1 + ((p[at] & 0x04) ? 1 : 0) + ((p[at] & 0x02) ? 1 : 0) + 1;
-		type = at < len ? p[at] >> 3 & 15 : 0;
-	}
-	return type == 1;
+	return MIN(at, len);
 }
 
 static bool parse_av1(const uint8_t *p, size_t len, struct codec_info *info)
@@ -194,10 +357,22 @@ static bool parse_av1(const uint8_t *p, size_t len, struct codec_info *info)
 	if (len < 2)
 		return false;
 	bool continues = p[0] & 0x80;
+	size_t at = av1_first_obu(p, len);
+	bool sequence = !continues && at < len && (p[at] >> 3 & 15) == 1;
 	info->frame_start = !continues;
 	info->descriptor_len = 1;
 	/* Z and N exclude each other; some senders leave N out and are known by the sequence header. */
-	info->keyframe = !continues && ((p[0] & 0x08) || av1_begins_with_sequence(p, len));
+	info->keyframe = !continues && ((p[0] & 0x08) || sequence);
+	if (sequence) {
+		size_t skip = 1 + ((p[at] & 0x04) ? 1u : 0); /* header, its extension, and a size of its own */
+		if (p[at] & 0x02) {
+			while (at + skip < len && (p[at + skip] & 0x80))
+				skip++;
+			skip++;
+		}
+		if (at + skip < len)
+			av1_read_sequence(p + at + skip, len - at - skip, info);
+	}
 	return true;
 }
 

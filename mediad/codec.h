@@ -7,8 +7,11 @@
  *   AV1    RTP Payload Format For AV1: N bit of the aggregation header, sequence header OBU in the first
  *          element; or a dependency descriptor with a template structure
  *
- * Pure functions of bytes. Nothing but the bytes that stay in the clear with end-to-end encryption is read
- * for VP9 and AV1; VP8 and H.264 look one byte further.
+ * The size of the pictures stands in the frame header (VP8), the scalability structure (VP9), the SPS (H.264) and the
+ * sequence header (AV1).
+ *
+ * Pure functions of bytes. What a forwarder cannot do without is read from bytes that stay in the clear with
+ * end-to-end encryption for VP9 and AV1; VP8 and H.264 look one byte further. A size that cannot be read is not known.
  * Errors:    a payload that is cut short is no key frame and has no ids: it is forwarded as it came. */
 #ifndef PARLEY_MEDIAD_CODEC_H
 #define PARLEY_MEDIAD_CODEC_H
@@ -25,6 +28,7 @@ struct codec_info {
 	bool has_tl0picidx;
 	uint8_t tl0picidx;
 	uint16_t picture_id;
+	uint16_t width, height; /* of the pictures from this key frame on; 0 = it does not say */
 };
 
 void codec_parse(enum codec codec, const uint8_t *payload, size_t len, struct codec_info *ret_info);

@@ -2,6 +2,7 @@
 
 #include "mediad/call.h"
 #include "mediad/codec.h"
+#include "mediad/demand.h"
 #include "mediad/announce.h"
 #include "mediad/report.h"
 #include "mediad/source.h"
@@ -24,6 +25,7 @@ int media_start(struct mediad *md, struct media **ret_media)
 	media->ntp_offset_us = clock_realtime_us() - clock_now_us() + NTP_EPOCH_US;
 	media->timer_at_us = MEDIA_NEVER_DUE;
 	media->talking_due_us = MEDIA_NEVER_DUE;
+	media->layers_due_us = MEDIA_NEVER_DUE;
 	media->peer = calloc(md->table.max_transports, sizeof(media->peer[0]));
 	media->due_us = calloc(md->table.max_transports, sizeof(media->due_us[0]));
 	media->local = calloc(md->table.max_tracks, sizeof(struct track *));
@@ -346,14 +348,14 @@ bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us
 		return false;
 	if (UNLIKELY(!track->present))
 		track_set_present(track, true);
-	if (!track_has_audience(track))
+	if (!track_has_audience(track, layer))
 		return false;
 	/* All but the generation, which is 0 until it is published. */
 	memcpy((uint8_t *)&s->head + sizeof(s->head.generation), (const uint8_t *)&head + sizeof(head.generation),
 	       sizeof(head) - sizeof(head.generation));
 	uint64_t generation = ring_publish(&md->ring, slot);
 	stat_add(&md->counters->ring_published, 1);
-	relay_post(track, slot, generation);
+	relay_post(track, layer, slot, generation);
 	track_forward(track, &s->head, s->packet, slot, generation, now_us);
 	return true;
 }
@@ -400,6 +402,7 @@ void media_flush(struct media *media, int64_t now_us)
 {
 	seating_flush(media);
 	tell_seats(media, now_us);
+	demand_flush(media, now_us);
 	announce_flush(media);
 	uint64_t news = ring_post_flush(&media->md->ring);
 	for (unsigned k = 0; news; k++, news >>= 1) {

@@ -68,7 +68,7 @@ struct track *relay_find_remote(struct media *media, unsigned k, uint64_t handle
 
 void relay_clock(struct track *track, unsigned layer, uint64_t ntp)
 {
-	uint64_t mask = atomic_load_explicit(&track->rec->interested, memory_order_relaxed);
+	uint64_t mask = 0;
 	struct msg_clock msg = {
 		.handle = track->handle,
 		.ntp = ntp,
@@ -78,7 +78,10 @@ void relay_clock(struct track *track, unsigned layer, uint64_t ntp)
 		.layer = layer,
 	};
 
-	/* One that does not fit is made good by the next report. */
+	/* Of all layers to all who take one: it may take another next. One that does not fit is made good by the next
+	 * report. */
+	for (unsigned i = 0; i < track->layers_len; i++)
+		mask |= atomic_load_explicit(&track->rec->layer[i].interested, memory_order_relaxed);
 	for (unsigned k = 0; mask; k++, mask >>= 1) {
 		if (mask & 1)
 			(void)relay_tell(track->media, k, MSG_TRACK_CLOCK, &msg, sizeof(msg));
@@ -106,14 +109,12 @@ struct track *relay_find_local(struct media *media, uint64_t handle)
 	return track && track->handle == handle ? track : NULL;
 }
 
-static void on_keyframe(struct media *media, uint64_t handle)
+static void on_keyframe(struct media *media, const struct msg_keyframe *msg)
 {
-	struct track *track = relay_find_local(media, handle);
+	struct track *track = relay_find_local(media, msg->handle);
 
-	if (!track)
-		return;
-	/* The message names no layer yet: the one that seats take. */
-	track_want_keyframe(track, track_best_layer(track, loop_now_us(media->md->loop)), loop_now_us(media->md->loop));
+	if (track)
+		track_want_keyframe(track, msg->layer, loop_now_us(media->md->loop));
 }
 
 /* Lost on the way through the ring: its descriptors are posted again while the slots are there; what is not
@@ -157,8 +158,6 @@ static void on_loss(struct media *media, unsigned k, const struct msg_loss *msg)
 
 void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload)
 {
-	const struct msg_handle *handle = payload;
-
 	if (k >= media->md->mediads || k == media->md->index)
 		return;
 	switch (msg->type) {
@@ -171,7 +170,7 @@ void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, c
 		announce_on_msg(media, k, msg->type, payload);
 		break;
 	case MSG_TRACK_KEYFRAME:
-		on_keyframe(media, handle->handle);
+		on_keyframe(media, payload);
 		break;
 	case MSG_TRACK_NACK:
 		on_nack(media, k, payload);
@@ -193,9 +192,9 @@ void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, c
 
 /* ---- packets ---- */
 
-void relay_post(const struct track *track, uint32_t slot, uint64_t generation)
+void relay_post(const struct track *track, unsigned layer, uint32_t slot, uint64_t generation)
 {
-	uint64_t mask = atomic_load_explicit(&track->rec->interested, memory_order_relaxed);
+	uint64_t mask = atomic_load_explicit(&track->rec->layer[layer].interested, memory_order_relaxed);
 
 	for (unsigned k = 0; mask; k++, mask >>= 1) {
 		if (mask & 1)
@@ -237,7 +236,7 @@ static void on_lapped(struct media *media, unsigned k, int64_t now_us)
 	relay_run_by(media, now_us);
 	for (struct track *track = media->remotes; track; track = track->next) {
 		if (track->mediad == k && track->seats)
-			track_want_keyframe(track, track_best_layer(track, now_us), now_us);
+			track_want_keyframes(track, now_us);
 	}
 }
 
@@ -279,18 +278,19 @@ bool relay_has_news(const struct media *media)
 
 static void ask_keyframes(struct track *track, int64_t now_us)
 {
-	bool due = false;
-
 	for (unsigned i = 0; i < track->layers_len; i++) {
+		struct msg_keyframe msg = { .handle = track->handle, .layer = i };
 		struct keyframe *k = &track->layer[i]->keyframe;
-		if (keyframe_due_us(k) > now_us || !track->subscribed)
+		if (keyframe_due_us(k) > now_us)
 			continue;
+		if (!(track->subscribed & 1u << i)) {
+			k->wanted = k->wanted && (track->watched & 1u << i);
+			continue;
+		}
 		keyframe_asked(k, now_us);
-		due = true;
+		/* Its loss is made good by the watchdog. */
+		(void)relay_tell(track->media, track->mediad, MSG_TRACK_KEYFRAME, &msg, sizeof(msg));
 	}
-	/* Its loss is made good by the watchdog. */
-	if (due && track->seats)
-		(void)relay_tell_handle(track->media, track->mediad, MSG_TRACK_KEYFRAME, track->handle);
 }
 
 static void ask_missing(struct track *track, int64_t now_us)

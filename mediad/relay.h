@@ -32,7 +32,7 @@ void relay_keyframe_wanted(struct track *track);
 /* Any message from mediad k. */
 void relay_on_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload);
 /* Posts a published local packet to the mediads that forward it. */
-void relay_post(const struct track *track, uint32_t slot, uint64_t generation);
+void relay_post(const struct track *track, unsigned layer, uint32_t slot, uint64_t generation);
 /* At most budget packets of each mediad; true when more wait. */
 bool relay_drain(struct media *media, unsigned budget, int64_t now_us);
 bool relay_has_news(const struct media *media);

@@ -241,22 +241,14 @@ static void run_reports(struct media_peer *peer, struct rtcp_out *out, int64_t n
 	quality_run(peer, now_us);
 }
 
-/* Screens that fell silent give their places up; seats follow the layers that are sent. */
+/* Screens that fell silent give their places up. */
 static void look_after(struct media_peer *peer, int64_t now_us)
 {
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
 		struct track *track = peer->track[i];
 		if (track && track->present && (track->kind == TRACK_SCREEN || track->kind == TRACK_SCREEN_AUDIO) &&
-		    now_us - track->layer[track_best_layer(track, now_us)]->last_packet_us > TRACK_SILENT_US)
+		    now_us - track_last_packet_us(track) > TRACK_SILENT_US)
 			track_set_present(track, false);
-		struct seat *seat = peer->seat[i];
-		if (!seat || !seat->source)
-			continue;
-		unsigned best = track_best_layer(seat->source, now_us);
-		if (best != seat->layer_wanted) {
-			seat->layer_wanted = (uint8_t)best;
-			track_want_keyframe(seat->source, best, now_us);
-		}
 	}
 }
 

@@ -14,7 +14,7 @@
 #define SEAT_RESEND_MIN	   (10 * USEC_PER_MSEC)
 #define SEAT_RESEND_MAX	   (500 * USEC_PER_MSEC)
 #define SEAT_RESEND_BUDGET 256
-#define SEAT_STEP_MIN_US   (10 * USEC_PER_MSEC) /* timestamps move on by this at a switch at least */
+#define SEAT_STEP_MIN_US   USEC_PER_MSEC	/* timestamps move on by this at a switch at least */
 #define SEAT_AUDIO_STEP	   (20 * USEC_PER_MSEC) /* the last packet's own length */
 #define RTX_OSN_LEN	   2
 #define RTP_ONE_BYTE_MAX   14
@@ -80,6 +80,7 @@ int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat)
 		return -ENOMEM;
 	seat->peer = peer;
 	seat->fir_command = -1;
+	seat->tile_height = LAYER_TALLEST;
 	seat->resend_budget = SEAT_RESEND_BUDGET;
 	err = session_seat_new(table, &seat->rec);
 	if (err < 0) {
@@ -119,7 +120,7 @@ struct seat *seat_free(struct seat *seat)
 	struct track *track = seat->source;
 	seat_unlink(seat);
 	if (track)
-		announce_seats_changed(track);
+		track_seats_changed(track);
 	session_seat_free(&seat_mediad(seat)->table, seat->rec);
 	stat_add(&seat_mediad(seat)->counters->seats, (uint64_t)-1);
 	free(seat);
@@ -154,7 +155,53 @@ static bool seat_is_paused(const struct seat *seat)
 static void seat_want_keyframe(struct seat *seat, int64_t now_us)
 {
 	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat) && !seat->hidden)
-		track_want_keyframe(seat->source, seat->layer_wanted, now_us);
+		track_want_keyframe(seat->source, seat->choice.target, now_us);
+}
+
+/* Nothing flows until a key frame. */
+static void seat_unmap(struct seat *seat)
+{
+	seat->mapped = false;
+	seat->begin.waits = false;
+	seat->frame_open = false;
+	if (seat->source)
+		track_seats_changed(seat->source);
+}
+
+unsigned seat_layers(const struct seat *seat)
+{
+	unsigned target = 1u << seat->choice.target;
+
+	if (seat->hidden || seat->peer->member->paused)
+		return 0;
+	unsigned wanted = 1u << seat->choice.wanted;
+	/* With nothing to show, a lower layer's picture is better than none. */
+	return target | wanted | (seat->choice.missing ? wanted - 1 : 0) |
+	       (seat->mapped ? 1u << seat->rec->layer : target - 1);
+}
+
+void seat_choose(struct seat *seat, int64_t now_us)
+{
+	unsigned before = seat->choice.target;
+
+	if (!seat->source)
+		return;
+	if (seat->source->set.n <= 1)
+		seat->choice = (struct layer_choice){ 0 };
+	else
+		layer_choose(&seat->choice, &seat->source->set, seat->tile_height, seat->max_bps, now_us);
+	if (seat->choice.target != before) {
+		seat->begin.waits = false;
+		if (!seat->mapped || seat->rec->layer != seat->choice.target)
+			seat_want_keyframe(seat, now_us);
+	}
+	track_seats_changed(seat->source);
+}
+
+void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us)
+{
+	seat->max_bps = max_bps;
+	seat_choose(seat, now_us);
 }
 
 void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
@@ -165,8 +212,9 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 		return;
 	seat_unlink(seat);
 	if (old)
-		announce_seats_changed(old);
-	seat->mapped = false;
+		track_seats_changed(old);
+	seat_unmap(seat);
+	seat->choice = (struct layer_choice){ 0 };
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
 	seat->rec->source = track ? track->handle : 0;
@@ -178,14 +226,15 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 	}
 	seat->source = track;
 	seat->hidden = view_hides(seat->peer, track);
+	seat->tile_height = view_height(seat->peer, track);
 	seat->next = track->seats;
 	seat->link = &track->seats;
 	if (seat->next)
 		seat->next->link = &seat->next;
 	track->seats = seat;
-	seat->layer_wanted = (uint8_t)track_best_layer(track, now_us);
 	seat_move(seat, seat_is_paused(seat) ? SEAT_PAUSED : SEAT_WAITING);
-	announce_seats_changed(track);
+	seat_choose(seat, now_us);
+	track_seats_changed(track);
 	seat_want_keyframe(seat, now_us);
 }
 
@@ -194,10 +243,11 @@ void seat_on_pause(struct seat *seat, int64_t now_us)
 	if (!seat->source)
 		return;
 	if (seat_is_paused(seat)) {
-		seat->mapped = false;
+		seat_unmap(seat);
 		seat_move(seat, SEAT_PAUSED);
 	} else if (seat_state(seat) == SEAT_PAUSED) {
 		seat_move(seat, SEAT_WAITING);
+		track_seats_changed(seat->source);
 		seat_want_keyframe(seat, now_us);
 	}
 }
@@ -206,19 +256,25 @@ void seat_on_view(struct seat *seat, int64_t now_us)
 {
 	bool hidden = seat->source && view_hides(seat->peer, seat->source);
 
-	if (!seat->source || hidden == seat->hidden)
+	if (!seat->source)
 		return;
+	seat->tile_height = view_height(seat->peer, seat->source);
+	if (hidden == seat->hidden) {
+		seat_choose(seat, now_us);
+		return;
+	}
 	seat->hidden = hidden;
-	seat->mapped = false;
+	seat_unmap(seat);
 	if (!seat_is_paused(seat))
 		seat_move(seat, SEAT_WAITING);
-	announce_seats_changed(seat->source);
+	seat_choose(seat, now_us);
+	track_seats_changed(seat->source);
 	seat_want_keyframe(seat, now_us);
 }
 
 void seat_restart(struct seat *seat, int64_t now_us)
 {
-	seat->mapped = false;
+	seat_unmap(seat);
 	seat_want_keyframe(seat, now_us);
 }
 
@@ -239,7 +295,7 @@ static bool seat_match_codec(struct seat *seat)
 				 id_format(&seat->peer->call->id, call), seat_mline(seat)->mid,
 				 codec_name(track->codec.codec), (unsigned)track->codec.profile);
 		seat->mismatch_logged = true;
-		seat->mapped = false;
+		seat_unmap(seat);
 		return false;
 	}
 	if (seat->rec->codec != seat->codec->codec || seat->rec->pt != seat->codec->pt)
@@ -264,43 +320,81 @@ static void seat_map(struct seat *seat, const struct track_packet *packet)
 		random_bytes(&timestamp, sizeof(timestamp));
 	} else {
 		int64_t least = rec->media == MEDIA_AUDIO ? SEAT_AUDIO_STEP : SEAT_STEP_MIN_US;
-		int64_t passed = MAX(packet->time_us - rec->timestamp_last_us, least);
-		timestamp = rec->timestamp_last + (uint32_t)(passed * rate / USEC_PER_SEC);
+		int64_t passed = packet->time_us - rec->timestamp_last_us;
+		rec->shift_us = MAX(least - passed, 0);
+		timestamp = rec->timestamp_last + (uint32_t)((passed + rec->shift_us) * rate / USEC_PER_SEC);
 	}
 	rec->timestamp_offset = timestamp - head->timestamp;
 	rec->timestamp_last = timestamp;
-	rec->timestamp_last_us = packet->time_us;
+	rec->timestamp_last_us = packet->time_us + rec->shift_us;
 	rec->picture_id_offset = (uint16_t)(rec->picture_id_last + 1 - head->picture_id);
 	rec->tl0picidx_offset = (uint8_t)(rec->tl0picidx_last + 1 - head->tl0picidx);
+	if (seat->mapped && rec->layer != head->layer)
+		stat_add(&seat_mediad(seat)->counters->layer_switches, 1);
 	rec->layer = head->layer;
 	seat->source_ssrc = head->ssrc;
 	seat->mapped = true;
+	seat->maps++;
+	seat->begin.waits = false;
+	seat->frame_open = false;
+	track_seats_changed(seat->source);
 	seat->report_due = true;
 	if (seat->peer->seats_due)
 		(void)peer_tell_seats(seat->peer);
+}
+
+/* May the stream go on with this packet of another layer or source? */
+static bool seat_may_map(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	unsigned target = seat->choice.target;
+
+	if (head->layer != target && (seat->mapped || head->layer > target))
+		return false;
+	if (seat->rec->media != MEDIA_VIDEO)
+		return true;
+	if (seat->begin.waits && !seat->begin.now)
+		return false;
+	if (!(head->flags & RING_KEYFRAME)) {
+		if (head->layer == target && !packet->track->layer[target]->keyframe.wanted)
+			track_want_keyframe(packet->track, target, packet->now_us);
+		return false;
+	}
+	if (!seat->mapped || !seat->frame_open || seat->begin.now)
+		return true;
+	seat->begin.waits = true;
+	seat->begin.layer = head->layer;
+	seat->begin.timestamp = head->timestamp;
+	seat->begin.index = head->index;
+	return false;
 }
 
 /* Is this a packet of the source and layer that flows, or may it begin here? */
 static bool seat_accepts(struct seat *seat, const struct track_packet *packet)
 {
 	const struct ring_head *head = packet->head;
-	bool video = seat->rec->media == MEDIA_VIDEO;
 
-	if (seat->mapped && head->ssrc == seat->source_ssrc && head->layer == seat->rec->layer)
+	if (LIKELY(seat->mapped && head->ssrc == seat->source_ssrc && head->layer == seat->rec->layer))
 		return true;
 	if (seat->mapped && head->layer == seat->rec->layer)
-		seat->mapped = false; /* the publisher began again with another SSRC */
-	if (!seat->mapped)
-		seat->layer_wanted = (uint8_t)track_best_layer(seat->source, packet->now_us);
-	if (head->layer != seat->layer_wanted)
+		seat_unmap(seat); /* the publisher began again with another SSRC */
+	if (!seat_may_map(seat, packet))
 		return false;
-	if (video && !(head->flags & RING_KEYFRAME)) {
-		if (!packet->track->layer[head->layer]->keyframe.wanted)
-			track_want_keyframe(packet->track, head->layer, packet->now_us);
-		return false;
-	}
 	seat_map(seat, packet);
 	return true;
+}
+
+bool seat_begins(const struct seat *seat, const struct ring_head *head, bool after)
+{
+	if (!seat->begin.waits)
+		return false;
+	if (!seat->frame_open)
+		return true;
+	/* The open frame will not be whole: on either layer the next one comes. */
+	if (after)
+		return false;
+	return (head->layer == seat->rec->layer && (int32_t)(head->timestamp - seat->open_timestamp) > 0) ||
+	       (head->layer == seat->begin.layer && (int32_t)(head->timestamp - seat->begin.timestamp) > 0);
 }
 
 /* The out index of a packet; false: it is not to be sent (too old, or was sent). */
@@ -452,7 +546,9 @@ static void seat_remember(struct seat *seat, const struct track_packet *packet, 
 	/* Stored past it before it is encrypted: a successor of this process goes on behind it. */
 	atomic_store_explicit(&rec->next, write->index + 1, memory_order_release);
 	rec->timestamp_last = write->timestamp;
-	rec->timestamp_last_us = packet->time_us;
+	rec->timestamp_last_us = packet->time_us + rec->shift_us;
+	seat->frame_open = rec->media == MEDIA_VIDEO && !write->marker;
+	seat->open_timestamp = packet->head->timestamp;
 	if (picture_id_newer(write->picture_id, rec->picture_id_last, write->head->picture_id_bits))
 		rec->picture_id_last = write->picture_id;
 	if (write->head->has_tl0picidx && (int8_t)(write->tl0picidx - rec->tl0picidx_last) > 0)
@@ -576,7 +672,7 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us)
 {
 	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat) && !seat->hidden)
-		track_want_keyframe(seat->source, seat->mapped ? seat->rec->layer : seat->layer_wanted, now_us);
+		track_want_keyframe(seat->source, seat->mapped ? seat->rec->layer : seat->choice.target, now_us);
 }
 
 void seat_on_block(struct seat *seat, const struct rtcp_block *block, int64_t now_us)

@@ -7,9 +7,13 @@
  * Sequence:  out index = out_base + (source index − source_base): what the publisher's network lost leaves a
  *            hole that a late or repeated packet fills, once. A new source begins at the next index.
  * Timestamp: out = source + offset; at a switch the offset is such that the stream goes on by the server time
- *            that passed, so the mapping of timestamps to server time never jumps.
- * Index:     rec->next is stored past an index before it is encrypted, and the history knows what was sent:
- *            no (SSRC, index) goes out twice. Retransmissions have the RTX stream's own indexes. */
+ *            that passed, so the mapping of timestamps to server time never jumps. A source whose pictures are behind
+ *            what was sent runs ahead of its time by what keeps timestamps rising (rec->shift_us), until the next
+ * switch. Layers:    layer.h chooses by the tile's height. The layer that flows goes on until a key frame of the target
+ * comes, and until its own frame is whole; the target's packets that came meanwhile are read from the ring again. With
+ * nothing flowing, the key frame of any layer up to the target is a beginning. Index:     rec->next is stored past an
+ * index before it is encrypted, and the history knows what was sent: no (SSRC, index) goes out twice. Retransmissions
+ * have the RTX stream's own indexes. */
 #ifndef PARLEY_MEDIAD_SEAT_H
 #define PARLEY_MEDIAD_SEAT_H
 
@@ -25,7 +29,19 @@ struct seat {
 	struct seat *next, **link; /* among the seats of the source */
 	bool mapped;		   /* packets flow: rec's offsets hold for (source_ssrc, layer) */
 	uint32_t source_ssrc;
-	uint8_t layer_wanted;
+	unsigned maps; /* how often a new beginning was made */
+	struct layer_choice choice;
+	uint16_t tile_height;	 /* as the client says; LAYER_TALLEST when it does not */
+	uint64_t max_bps;	 /* what it may cost; 0 = no limit */
+	bool frame_open;	 /* video: the last packet sent was not its frame's last, */
+	uint32_t open_timestamp; /* which has this timestamp (source's) */
+	/* A key frame of the target came while another layer's frame was open. */
+	struct {
+		bool waits, now;
+		uint8_t layer;
+		uint32_t timestamp;
+		uint64_t index;
+	} begin;
 	/* The entry of our m-line for the source's codec; refound when codec_version moves. */
 	const struct session_codec *codec;
 	unsigned codec_version;
@@ -55,6 +71,15 @@ void seat_on_view(struct seat *seat, int64_t now_us);
 /* Nothing of the source was forwarded for a while: begin again at a key frame. */
 void seat_restart(struct seat *seat, int64_t now_us);
 enum seat_state seat_state(const struct seat *seat);
+/* The layers that it takes or waits for: bit i = layer i. */
+unsigned seat_layers(const struct seat *seat);
+/* Chooses its layer anew. */
+void seat_choose(struct seat *seat, int64_t now_us);
+/* For who allocates: no layer that costs more is forwarded, but the lowest. 0 = no limit. */
+void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us);
+/* A key frame waits for the end of the open frame: is that reached when this packet comes (after = it was forwarded)?
+ */
+bool seat_begins(const struct seat *seat, const struct ring_head *head, bool after);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */

@@ -3,15 +3,15 @@
 #include "mediad/call.h"
 #include "mediad/codec.h"
 #include "mediad/announce.h"
+#include "mediad/demand.h"
 #include "mediad/quality.h"
 #include "mediad/seating.h"
 #include "mediad/speaker.h"
 
 #include <stdlib.h>
 
-#define TRACK_NACKS_MAX	      64 /* asked for at once */
-#define TRACK_LAYER_RECENT_US (2 * USEC_PER_SEC)
-#define TRACK_RETURN_US	      USEC_PER_SEC
+#define TRACK_NACKS_MAX 64 /* asked for at once */
+#define TRACK_RETURN_US USEC_PER_SEC
 
 static const struct session_mline *track_mline(const struct track *track)
 {
@@ -39,6 +39,8 @@ int track_set_layers(struct track *track, unsigned n)
 		nack_init(&track->layer[i]->nack);
 	}
 	track->layers_len = (uint8_t)n;
+	track->set.n = n;
+	demand_list(track);
 	return 0;
 }
 
@@ -63,6 +65,7 @@ int track_new(struct media_peer *peer, unsigned mline, struct track **ret_track)
 	track->kind = m->track_kind;
 	track->media_kind = m->media;
 	track->present = !kind_is_screen(m->track_kind);
+	demand_init(track);
 	err = track_set_layers(track, m->layers_len);
 	if (err == 0)
 		err = session_track_new(table, &track->rec);
@@ -110,6 +113,8 @@ struct track *track_free(struct track *track)
 		return NULL;
 	while (track->seats)
 		seat_set_source(track->seats, NULL, loop_now_us(track->media->md->loop));
+	if (track->layered_link)
+		demand_unlist(track);
 	if (track->member)
 		member_remove_track(track->member, track);
 	if (track->rec) {
@@ -235,7 +240,7 @@ static void head_extensions(const struct session_mline *m, const struct rtp *rtp
 	}
 }
 
-static void head_codec(const struct session_mline *m, const struct rtp *rtp, const uint8_t *data,
+static void head_codec(const struct session_mline *m, struct track_layer *l, const struct rtp *rtp, const uint8_t *data,
 		       struct ring_head *head)
 {
 	const struct rtp_element *descriptor = rtp_find(rtp, m->ext.dependency_descriptor);
@@ -246,6 +251,8 @@ static void head_codec(const struct session_mline *m, const struct rtp *rtp, con
 		info.keyframe = true;
 	head->flags = (uint16_t)(head->flags | (info.keyframe ? RING_KEYFRAME : 0) |
 				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0));
+	if (info.keyframe && info.height)
+		l->height = info.height;
 	head->temporal = info.temporal;
 	head->descriptor_len = info.descriptor_len;
 	head->picture_id_bits = info.picture_id_bits;
@@ -274,6 +281,13 @@ static bool layer_on_packet(struct track *track, unsigned layer, uint64_t index,
 	if (l->last_packet_us && now_us - l->last_packet_us > TRACK_RETURN_US)
 		keyframe_on_return(&l->keyframe, now_us);
 	l->last_packet_us = now_us;
+	/* Before the packet goes on: it may be the key frame that seats wait for. */
+	if (UNLIKELY(!track->set.layer[layer].sent && track->set.n > 1)) {
+		track->set.layer[layer].sent = true;
+		if (l->height)
+			track->set.layer[layer].height = l->height;
+		track_layers_changed(track, now_us);
+	}
 	if (keyframe)
 		layer_on_keyframe(track, l, timestamp);
 	else if (verdict == NACK_JUMP && track->media_kind == MEDIA_VIDEO)
@@ -306,9 +320,10 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 	};
 	head_extensions(m, rtp, &head);
 	if (track->media_kind == MEDIA_VIDEO)
-		head_codec(m, rtp, data, &head);
+		head_codec(m, l, rtp, data, &head);
 	else
 		speaker_on_packet(track, &head, now_us);
+	l->octets += rtp->payload_len;
 	if (!from_rtx)
 		layer_statistics(l, rtp, track->codec.clock_rate, index, now_us);
 	/* Without RTX a repeated packet looks like one that was overtaken. */
@@ -343,41 +358,70 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 	return true;
 }
 
-/* A key frame whose first packet came late: what followed it and was not forwarded for want of it. */
-static void seat_catch_up(struct seat *seat, const struct track_packet *first)
+/* A packet that came before, from the ring again. ret_head and buf are room for it. False: overwritten meanwhile. */
+static bool track_recall(struct track *track, unsigned layer, uint64_t index, int64_t now_us,
+			 struct ring_head *ret_head, uint8_t *buf, struct track_packet *ret_packet)
 {
-	struct track *track = first->track;
-	struct track_layer *l = track->layer[first->head->layer];
+	struct track_layer *l = track->layer[layer];
 	struct mediad *md = track->media->md;
-	uint64_t to = MIN(l->highest, first->head->index + TRACK_RECENT - 1);
+	uint32_t slot = l->recent[index % TRACK_RECENT].slot;
+	uint64_t generation = l->recent[index % TRACK_RECENT].generation;
+	struct track_packet packet = { .track = track, .mediad = track->mediad, .now_us = now_us };
 
-	for (uint64_t index = first->head->index + 1; index <= to; index++) {
-		uint32_t slot = l->recent[index % TRACK_RECENT].slot;
-		uint64_t generation = l->recent[index % TRACK_RECENT].generation;
-		struct track_packet packet = *first;
+	if (l->recent[index % TRACK_RECENT].index != index || generation == 0)
+		return false;
+	if (track->rec) {
+		const struct ring_slot *own = ring_own(&md->ring, slot, generation);
+		if (!own)
+			return false;
+		packet.head = &own->head;
+		packet.data = own->packet;
+	} else {
+		if (ring_read(&md->reader[track->mediad], slot, generation, ret_head, buf) < 0 ||
+		    ret_head->track != track->handle || ret_head->layer != layer)
+			return false;
+		packet.head = ret_head;
+		packet.data = buf;
+	}
+	packet.slot = slot;
+	packet.generation = generation;
+	packet.time_us = track_time_us(track, layer, packet.head->timestamp, packet.head->arrival_us);
+	*ret_packet = packet;
+	return true;
+}
+
+/* What came of a layer behind its packet `first` and was not forwarded for want of it. */
+static void seat_catch_up(struct seat *seat, struct track *track, unsigned layer, uint64_t first, int64_t now_us)
+{
+	uint64_t to = MIN(track->layer[layer]->highest, first + TRACK_RECENT - 1);
+
+	for (uint64_t index = first + 1; index <= to; index++) {
+		struct track_packet packet;
 		struct ring_head head;
 		uint8_t buf[RING_PACKET_MAX];
-		if (l->recent[index % TRACK_RECENT].index != index || generation == 0)
-			continue;
-		if (track->rec) {
-			const struct ring_slot *own = ring_own(&md->ring, slot, generation);
-			if (!own)
-				continue;
-			packet.head = &own->head;
-			packet.data = own->packet;
-		} else {
-			if (ring_read(&md->reader[track->mediad], slot, generation, &head, buf) < 0 ||
-			    head.track != track->handle)
-				continue;
-			packet.head = &head;
-			packet.data = buf;
-		}
-		packet.slot = slot;
-		packet.generation = generation;
-		packet.time_us =
-			track_time_us(track, packet.head->layer, packet.head->timestamp, packet.head->arrival_us);
-		seat_forward(seat, &packet);
+		if (track_recall(track, layer, index, now_us, &head, buf, &packet))
+			seat_forward(seat, &packet);
 	}
+}
+
+/* The frame that was open is whole: the key frame that waited for it, and what has come behind. */
+static void seat_begin(struct seat *seat, struct track *track, int64_t now_us)
+{
+	unsigned layer = seat->begin.layer;
+	uint64_t index = seat->begin.index;
+	struct track_packet packet;
+	struct ring_head head;
+	uint8_t buf[RING_PACKET_MAX];
+
+	if (!track_recall(track, layer, index, now_us, &head, buf, &packet)) {
+		seat->begin.waits = false;
+		track_want_keyframe(track, layer, now_us);
+		return;
+	}
+	seat->begin.now = true;
+	seat_forward(seat, &packet);
+	seat->begin.now = seat->begin.waits = false;
+	seat_catch_up(seat, track, layer, index, now_us);
 }
 
 void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
@@ -399,10 +443,14 @@ void track_forward(struct track *track, const struct ring_head *head, const uint
 	l->recent[head->index % TRACK_RECENT].slot = slot;
 	l->recent[head->index % TRACK_RECENT].generation = generation;
 	for (struct seat *seat = track->seats; seat; seat = seat->next) {
-		bool was_mapped = seat->mapped;
+		if (UNLIKELY(seat_begins(seat, head, false)))
+			seat_begin(seat, track, now_us);
+		unsigned maps = seat->maps;
 		seat_forward(seat, &packet);
-		if (UNLIKELY(!was_mapped && seat->mapped && l->highest > head->index))
-			seat_catch_up(seat, &packet);
+		if (UNLIKELY(maps != seat->maps && l->highest > head->index))
+			seat_catch_up(seat, track, head->layer, head->index, now_us);
+		if (UNLIKELY(seat_begins(seat, head, true)))
+			seat_begin(seat, track, now_us);
 	}
 }
 
@@ -423,20 +471,42 @@ bool track_is_silenced(const struct track *track)
 	return track->muted && track->kind == TRACK_MICROPHONE;
 }
 
-bool track_is_watched(const struct track *track)
+void track_seats_changed(struct track *track)
 {
-	for (const struct seat *seat = track->seats; seat; seat = seat->next) {
-		if (LIKELY(!seat->hidden))
-			return true;
-	}
-	return false;
+	unsigned watched = 0;
+
+	for (const struct seat *seat = track->seats; seat; seat = seat->next)
+		watched |= seat_layers(seat);
+	watched &= (1u << track->layers_len) - 1;
+	if (watched == track->watched)
+		return;
+	track->watched = (uint8_t)watched;
+	demand_changed(track);
 }
 
-bool track_has_audience(const struct track *track)
+void track_layers_changed(struct track *track, int64_t now_us)
+{
+	for (struct seat *seat = track->seats; seat; seat = seat->next)
+		seat_choose(seat, now_us);
+	announce_track_changed(track);
+}
+
+unsigned track_demand(const struct track *track)
+{
+	unsigned demand = track->watched;
+
+	for (unsigned i = 0; track->rec && i < track->layers_len; i++) {
+		if (atomic_load_explicit(&track->rec->layer[i].interested, memory_order_relaxed))
+			demand |= 1u << i;
+	}
+	return demand;
+}
+
+bool track_has_audience(const struct track *track, unsigned layer)
 {
 	return !track->member->paused && !track_is_silenced(track) &&
-	       (track_is_watched(track) ||
-		(track->rec && atomic_load_explicit(&track->rec->interested, memory_order_relaxed)));
+	       ((track->watched & 1u << layer) ||
+		(track->rec && atomic_load_explicit(&track->rec->layer[layer].interested, memory_order_relaxed)));
 }
 
 void track_set_present(struct track *track, bool present)
@@ -448,14 +518,19 @@ void track_set_present(struct track *track, bool present)
 	seating_update(track->member->call);
 }
 
-unsigned track_best_layer(const struct track *track, int64_t now_us)
+int64_t track_last_packet_us(const struct track *track)
 {
-	for (unsigned i = track->layers_len; i-- > 1;) {
-		int64_t last = track->layer[i]->last_packet_us;
-		if (last && now_us - last < TRACK_LAYER_RECENT_US)
-			return i;
-	}
-	return 0;
+	int64_t last_us = 0;
+
+	for (unsigned i = 0; i < track->layers_len; i++)
+		last_us = MAX(last_us, track->layer[i]->last_packet_us);
+	return last_us;
+}
+
+void track_want_keyframes(struct track *track, int64_t now_us)
+{
+	for (struct seat *seat = track->seats; seat; seat = seat->next)
+		seat_on_keyframe_request(seat, now_us);
 }
 
 void track_want_keyframe(struct track *track, unsigned layer, int64_t now_us)
@@ -469,12 +544,13 @@ void track_want_keyframe(struct track *track, unsigned layer, int64_t now_us)
 		relay_keyframe_wanted(track);
 }
 
-static void ask_keyframe(struct track *track, struct track_layer *l, struct rtcp_out *out, int64_t now_us)
+static void ask_keyframe(struct track *track, unsigned layer, struct rtcp_out *out, int64_t now_us)
 {
+	struct track_layer *l = track->layer[layer];
 	uint32_t own = peer_own_ssrc(track->peer);
 	int err = 0;
 
-	if (!track_has_audience(track)) {
+	if (!track_has_audience(track, layer)) {
 		l->keyframe.wanted = false;
 		return;
 	}
@@ -489,12 +565,13 @@ static void ask_keyframe(struct track *track, struct track_layer *l, struct rtcp
 	keyframe_asked(&l->keyframe, now_us);
 }
 
-static void ask_missing(struct track *track, struct track_layer *l, struct rtcp_out *out, int64_t now_us)
+static void ask_missing(struct track *track, unsigned layer, struct rtcp_out *out, int64_t now_us)
 {
+	struct track_layer *l = track->layer[layer];
 	uint64_t index[TRACK_NACKS_MAX];
 	uint16_t seq[TRACK_NACKS_MAX];
 	int64_t rtt = l->nack.round_trip_us ? l->nack.round_trip_us : track->peer->rtt_us;
-	bool useful = (track->codec.feedback & FB_NACK) && track_has_audience(track);
+	bool useful = (track->codec.feedback & FB_NACK) && track_has_audience(track, layer);
 	size_t n = nack_collect(&l->nack, now_us, rtt + 10 * USEC_PER_MSEC, index, ARRAY_LEN(index));
 
 	for (size_t i = 0; i < n; i++)
@@ -510,9 +587,9 @@ int64_t track_feedback(struct track *track, struct rtcp_out *out, int64_t now_us
 	for (unsigned i = 0; i < track->layers_len; i++) {
 		struct track_layer *l = track->layer[i];
 		if (keyframe_due_us(&l->keyframe) <= now_us)
-			ask_keyframe(track, l, out, now_us);
+			ask_keyframe(track, i, out, now_us);
 		if (nack_due_us(&l->nack) <= now_us)
-			ask_missing(track, l, out, now_us);
+			ask_missing(track, i, out, now_us);
 		due = MIN(due, MIN(keyframe_due_us(&l->keyframe), nack_due_us(&l->nack)));
 	}
 	return due;
@@ -594,4 +671,9 @@ void track_describe(const struct track *track, struct msg_track *ret_msg)
 		.profile = track->codec.profile,
 		.clock_rate = track->codec.clock_rate,
 	};
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		ret_msg->layer[i].bps = track->set.layer[i].bps;
+		ret_msg->layer[i].height = track->set.layer[i].height;
+		ret_msg->layer[i].sent = track->set.layer[i].sent;
+	}
 }

@@ -3,11 +3,16 @@
  * A local track has a record in the session table and a peer; its layers receive: statistics (RFC 3550),
  * what is missing (nack.h), key frames (keyframe.h), the publisher's clock. A remote one is known from
  * MSG_TRACK_ADD and reads the other mediad's ring (relay.h); its layers keep the same books on what comes
- * through the ring. */
+ * through the ring.
+ *
+ * Layers:    each rid is a layer with an SSRC of its own. `set` is what is known of them here: measured by the mediad
+ *            that receives them (demand.h), told to the others. `watched` is what the seats here take. A layer that
+ *            neither a seat here nor another mediad takes is received and dropped. */
 #ifndef PARLEY_MEDIAD_TRACK_H
 #define PARLEY_MEDIAD_TRACK_H
 
 #include "mediad/keyframe.h"
+#include "mediad/layer.h"
 #include "mediad/loudness.h"
 #include "mediad/nack.h"
 #include "mediad/rtp_clock.h"
@@ -30,6 +35,8 @@ struct track_layer {
 	bool started, rtx_started;
 	uint64_t highest, rtx_highest; /* SRTP indexes */
 	int64_t last_packet_us;	       /* 0 = never */
+	uint16_t height;	       /* as the last key frame said; 0 = not known */
+	uint32_t octets;	       /* since it was last measured */
 	uint32_t key_timestamp;
 	struct nack nack;
 	struct keyframe keyframe;
@@ -63,13 +70,25 @@ struct track {
 	struct session_codec codec; /* of the present packets */
 	unsigned codec_version;	    /* rises when codec changes */
 	struct seat *seats;	    /* who watches, here */
+	uint8_t watched;	    /* layers that they take: bit i = layer i */
+	struct layer_set set;
+	struct track *layered_next, **layered_link; /* in media->layered, when it has several layers */
 	struct track_layer *layer[SESSION_LAYERS_MAX];
 	uint8_t loss[SHM_PROCESSES_MAX]; /* local: worst subscriber's on other mediads */
 	/* local: mediads that were told, that must be told */
 	uint64_t announced, announce_due;
+	/* local, demand.c: what the publisher was told to send, and what is wanted */
+	struct {
+		uint8_t told; /* layers */
+		bool due;     /* it is to be told */
+		bool watched; /* somebody watches, or did */
+		unsigned tries;
+		int64_t since_us, told_us, measured_us;
+		int64_t wanted_us[SESSION_LAYERS_MAX]; /* when somebody last wanted it */
+	} demand;
 	/* remote */
 	struct track *next, **link; /* in media->remotes */
-	bool subscribed;
+	uint8_t subscribed;	    /* layers */
 	uint8_t loss_told;
 };
 
@@ -109,18 +128,24 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 /* To every seat here. */
 void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
 		   uint64_t generation, int64_t now_us);
-/* Somebody here shows it. */
-bool track_is_watched(const struct track *track);
-/* Somebody here or on another mediad needs its packets. */
-bool track_has_audience(const struct track *track);
+/* What the seats here take has changed, perhaps. */
+void track_seats_changed(struct track *track);
+/* Something about its layers has changed: its seats choose anew. */
+void track_layers_changed(struct track *track, int64_t now_us);
+/* Layers that somebody here or on another mediad takes. */
+unsigned track_demand(const struct track *track);
+/* Somebody here or on another mediad needs that layer's packets. */
+bool track_has_audience(const struct track *track, unsigned layer);
 /* A muted microphone is not forwarded, whatever its client sends; a camera that is off is its client's affair. */
 void track_set_muted(struct track *track, bool muted);
 bool track_is_silenced(const struct track *track);
 void track_set_present(struct track *track, bool present);
-/* The layer that new seats get: the highest that is being sent. */
-unsigned track_best_layer(const struct track *track, int64_t now_us);
+/* When a packet of any layer last came; 0 = never. */
+int64_t track_last_packet_us(const struct track *track);
 
 void track_want_keyframe(struct track *track, unsigned layer, int64_t now_us);
+/* Packets were lost on the way to all seats here. */
+void track_want_keyframes(struct track *track, int64_t now_us);
 /* Sends what is due towards the publisher (NACK, PLI, FIR) into out; returns when to come again. */
 int64_t track_feedback(struct track *track, struct rtcp_out *out, int64_t now_us);
 

@@ -18,6 +18,13 @@ bool view_hides(const struct media_peer *peer, const struct track *track)
 	return item && item->height == 0;
 }
 
+uint16_t view_height(const struct media_peer *peer, const struct track *track)
+{
+	const struct msg_view_item *item = find(peer, track->member, track->kind);
+
+	return item ? item->height : LAYER_TALLEST;
+}
+
 bool view_shows(const struct media_peer *peer, const struct member *member)
 {
 	const struct msg_view_item *item = find(peer, member, TRACK_CAMERA);

@@ -11,6 +11,8 @@
 /* Replaces what that member's devices said before. */
 void view_set(struct media *media, const struct msg_view *msg, int64_t now_us);
 bool view_hides(const struct media_peer *peer, const struct track *track);
+/* How high its tile is; LAYER_TALLEST when the client does not say. */
+uint16_t view_height(const struct media_peer *peer, const struct track *track);
 /* The client says that it shows that member's camera. */
 bool view_shows(const struct media_peer *peer, const struct member *member);
 

@@ -42,7 +42,7 @@
 #define SHM_PROCESSES_MAX 64 /* workers, and mediads, each */
 
 /* Raised whenever any struct in shm/ changes its meaning. */
-#define SHM_LAYOUT_VERSION 2
+#define SHM_LAYOUT_VERSION 3
 
 enum shm_magic {
 	SHM_MAGIC_STATS = 0x50535431, /* "PST1" */

@@ -132,7 +132,24 @@ static bool track_valid(void *payload, size_t len)
 	(void)len;
 	return m->track_kind < TRACK_KIND_COUNT && m->media <= MEDIA_VIDEO && m->codec < CODEC_COUNT &&
 	       m->layers_len >= 1 && m->layers_len <= SESSION_LAYERS_MAX && flag_valid(m->muted) &&
-	       flag_valid(m->paused) && m->pt <= 127 && m->clock_rate > 0;
+	       flag_valid(m->paused) && m->pt <= 127 && m->clock_rate > 0 && flag_valid(m->layer[0].sent) &&
+	       flag_valid(m->layer[1].sent) && flag_valid(m->layer[2].sent);
+}
+
+static bool subscribe_valid(void *payload, size_t len)
+{
+	const struct msg_subscribe *m = payload;
+
+	(void)len;
+	return m->layers > 0 && m->layers < 1u << SESSION_LAYERS_MAX;
+}
+
+static bool keyframe_valid(void *payload, size_t len)
+{
+	const struct msg_keyframe *m = payload;
+
+	(void)len;
+	return m->layer < SESSION_LAYERS_MAX;
 }
 
 static bool nack_valid(void *payload, size_t len)
@@ -187,6 +204,20 @@ static bool quality_valid(void *payload, size_t len)
 
 	(void)len;
 	return m->loss_in <= 65536 && m->loss_out <= 65536;
+}
+
+static bool layers_valid(void *payload, size_t len)
+{
+	struct msg_layers *m = payload;
+
+	(void)len;
+	CUT(m->mid);
+	for (unsigned i = 0; i < SESSION_LAYERS_MAX; i++) {
+		CUT(m->layer[i].rid);
+		if (!flag_valid(m->layer[i].active))
+			return false;
+	}
+	return m->count <= SESSION_LAYERS_MAX;
 }
 
 static bool levels_valid(void *payload, size_t len)
@@ -258,14 +289,19 @@ static const struct kind kinds[] = {
 	[MSG_CALL_GONE] = { .name = "call_gone", .len = sizeof(struct msg_call) },
 	[MSG_TRACK_ADD] = { .name = "track_add", .len = sizeof(struct msg_track), .valid = track_valid },
 	[MSG_TRACK_REMOVE] = { .name = "track_remove", .len = sizeof(struct msg_handle) },
-	[MSG_TRACK_SUBSCRIBE] = { .name = "track_subscribe", .len = sizeof(struct msg_handle) },
+	[MSG_TRACK_SUBSCRIBE] = { .name = "track_subscribe",
+				  .len = sizeof(struct msg_subscribe),
+				  .valid = subscribe_valid },
 	[MSG_TRACK_UNSUBSCRIBE] = { .name = "track_unsubscribe", .len = sizeof(struct msg_handle) },
-	[MSG_TRACK_KEYFRAME] = { .name = "track_keyframe", .len = sizeof(struct msg_handle) },
+	[MSG_TRACK_KEYFRAME] = { .name = "track_keyframe",
+				 .len = sizeof(struct msg_keyframe),
+				 .valid = keyframe_valid },
 	[MSG_TRACK_NACK] = { .name = "track_nack", .len = sizeof(struct msg_nack), .valid = nack_valid },
 	[MSG_TRACK_CLOCK] = { .name = "track_clock", .len = sizeof(struct msg_clock), .valid = clock_valid },
 	[MSG_TRACK_LOSS] = { .name = "track_loss", .len = sizeof(struct msg_loss), .valid = loss_valid },
 	[MSG_SPEAKER] = { .name = "speaker", .len = sizeof(struct msg_speaker), .valid = speaker_valid },
 	[MSG_QUALITY] = { .name = "quality", .len = sizeof(struct msg_quality), .valid = quality_valid },
+	[MSG_LAYERS] = { .name = "layers", .len = sizeof(struct msg_layers), .valid = layers_valid },
 	[MSG_TRACK_LEVELS] = { .name = "track_levels", .len = sizeof(struct msg_levels), .valid = levels_valid },
 	[MSG_EVENT] = { .name = "event", .len = sizeof(struct msg_fragment), .longer = true, .valid = event_valid },
 };

@@ -44,15 +44,16 @@ enum msg_type {
 	MSG_MEDIA_LOST,	     /* struct msg_transport_state: the transport died with its mediad: event */
 	MSG_SPEAKER,	     /* struct msg_speaker: event, corr 0; several when there are many listeners */
 	MSG_QUALITY,	     /* struct msg_quality: event, corr 0 */
+	MSG_LAYERS,	     /* struct msg_layers: event, corr 0 */
 
 	/* mediad ↔ mediad */
 	MSG_CALL_HERE = 128,   /* struct msg_call: I have members of this call; tell me your tracks */
 	MSG_CALL_GONE,	       /* struct msg_call: I have none any more */
 	MSG_TRACK_ADD,	       /* struct msg_track; also when something about it changed */
 	MSG_TRACK_REMOVE,      /* struct msg_handle */
-	MSG_TRACK_SUBSCRIBE,   /* struct msg_handle: post its packets to me */
+	MSG_TRACK_SUBSCRIBE,   /* struct msg_subscribe: post the packets of these layers to me, and of no other */
 	MSG_TRACK_UNSUBSCRIBE, /* struct msg_handle */
-	MSG_TRACK_KEYFRAME,    /* struct msg_handle: PLI for its publisher */
+	MSG_TRACK_KEYFRAME,    /* struct msg_keyframe: PLI for its publisher */
 	MSG_TRACK_NACK,	       /* struct msg_nack: missing in the ring, ask the publisher */
 	MSG_TRACK_CLOCK,       /* struct msg_clock: the publisher's last sender report */
 	MSG_TRACK_LOSS,	       /* struct msg_loss: worst subscriber's loss here, for the report to the publisher */
@@ -198,6 +199,20 @@ struct msg_quality {
 	uint64_t bps_in, bps_out;
 };
 
+/* Which layers of a track of that member's somebody watches; the others need not be sent. */
+struct msg_layers {
+	uint64_t transport;
+	struct id call, member;
+	char mid[SESSION_MID_MAX + 1];
+	uint8_t count;
+	uint8_t reserved[6];
+	struct {
+		char rid[SESSION_RID_MAX + 1];
+		uint8_t active;
+		uint8_t reserved[6];
+	} layer[SESSION_LAYERS_MAX];
+};
+
 struct msg_track {
 	uint64_t handle; /* on the sender's mediad */
 	struct id call, member;
@@ -206,6 +221,24 @@ struct msg_track {
 	uint8_t muted, paused, packetization_mode, pt;
 	uint32_t profile;
 	uint32_t clock_rate;
+	struct {
+		uint32_t bps;	 /* measured; 0 = not known */
+		uint16_t height; /* of its pictures; 0 = not known */
+		uint8_t sent;	 /* packets of it come */
+		uint8_t reserved;
+	} layer[SESSION_LAYERS_MAX];
+};
+
+struct msg_subscribe {
+	uint64_t handle;
+	uint32_t layers; /* bit i = layer i; not 0 */
+	uint32_t reserved;
+};
+
+struct msg_keyframe {
+	uint64_t handle;
+	uint32_t layer;
+	uint32_t reserved;
 };
 
 struct msg_nack {
@@ -253,6 +286,7 @@ _Static_assert(sizeof(struct msg_seats) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_nack) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_view) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_speaker) <= LINK_PAYLOAD_MAX, "fits");
+_Static_assert(sizeof(struct msg_layers) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_levels) <= LINK_PAYLOAD_MAX, "fits");
 
 /* Checks a received message: known type, exact length, strings ended, counts and enums in range (strings

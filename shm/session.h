@@ -126,8 +126,8 @@ struct session_track {
 	uint64_t transport; /* handle */
 	uint8_t mline, track_kind, codec, muted;
 	uint8_t layers_len, reserved[3];
-	_Atomic uint64_t interested; /* mediads with a subscriber */
 	struct {
+		_Atomic uint64_t interested; /* mediads with a subscriber of this layer */
 		uint32_t ssrc, rtx_ssrc;
 		_Atomic uint64_t highest; /* SRTP index received */
 		_Atomic uint64_t rtx_highest;
@@ -171,6 +171,7 @@ struct session_seat {
 	uint32_t timestamp_offset; /* out = source + offset */
 	uint32_t timestamp_last;
 	int64_t timestamp_last_us; /* server time of timestamp_last */
+	int64_t shift_us;	   /* out timestamps run ahead of the present source's time by this */
 	uint16_t picture_id_offset, picture_id_last;
 	uint8_t tl0picidx_offset, tl0picidx_last;
 	uint8_t reserved[2];

@@ -73,7 +73,8 @@ struct stats_mediad {
 	stat_t consent_lost;
 	/* parley_media_ring_packets_total{from,to}: descriptors taken from the ring of mediad `from` */
 	stat_t ring_packets_from[SHM_PROCESSES_MAX];
-	stat_t reserved[31];
+	stat_t layer_switches; /* parley_mediad_layer_switches_total{mediad} */
+	stat_t reserved[30];
 } SHM_ALIGNED;
 
 struct stats_region {

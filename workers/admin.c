@@ -80,6 +80,8 @@ static const struct metric mediad_metrics[] = {
 	{ "mediad_plis_received_total", "counter", "Key frame requests from subscribers.", M(plis_received), 0 },
 	{ "mediad_plis_sent_total", "counter", "Key frame requests to publishers.", M(plis_sent), 0 },
 	{ "mediad_keyframes_total", "counter", "Key frames received.", M(keyframes), 0 },
+	{ "mediad_layer_switches_total", "counter", "Seats that went on with another layer of their source.",
+	  M(layer_switches), 0 },
 	{ "mediad_twcc_sent_total", "counter", "Transport-wide feedback sent.", M(twcc_sent), 0 },
 	{ "mediad_reports_sent_total", "counter", "Sender and receiver reports sent.", M(reports_sent), 0 },
 	{ "mediad_send_batches_total", "counter", "System calls that sent.", M(send_batches), 0 },

@@ -192,6 +192,29 @@ void media_events_on_quality(struct media_events *events, unsigned mediad, const
 	buf_fini(&json);
 }
 
+void media_events_on_layers(struct media_events *events, const struct msg_layers *m)
+{
+	struct buf json = { 0 };
+	struct json_out o;
+
+	json_out_init(&o, &json);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "type", "layers");
+	json_out_id(&o, "call_id", &m->call);
+	json_out_string(&o, "mid", m->mid);
+	json_out_array(&o, "layers");
+	for (unsigned i = 0; i < MIN(m->count, SESSION_LAYERS_MAX); i++) {
+		json_out_object(&o, NULL);
+		json_out_string(&o, "rid", m->layer[i].rid);
+		json_out_bool(&o, "active", m->layer[i].active);
+		json_out_object_end(&o);
+	}
+	json_out_array_end(&o);
+	json_out_object_end(&o);
+	send_to_member(events, &m->member, &json);
+	buf_fini(&json);
+}
+
 void media_events_on_lost(struct media_events *events, const struct msg_transport_state *m)
 {
 	struct buf json = { 0 };

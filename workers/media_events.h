@@ -5,7 +5,8 @@
  *            makes up for it.
  * Seats:     the parts of one list (same version) come in a row over one link; a list that is not finished
  *            when the next begins is dropped, since the next one is the full list again.
- * Speaker:   each mediad tells whom it forwards to; the event goes to exactly those. Quality: to its own member.
+ * Speaker:   each mediad tells whom it forwards to; the event goes to exactly those. Quality, layers: to its own
+ *            member.
  * Callers:   media_link.c, with checked messages. */
 #ifndef PARLEY_WORKERS_MEDIA_EVENTS_H
 #define PARLEY_WORKERS_MEDIA_EVENTS_H
@@ -22,6 +23,7 @@ void media_events_on_state(struct media_events *events, const struct msg_transpo
 void media_events_on_seats(struct media_events *events, unsigned mediad, const struct msg_seats *m);
 void media_events_on_speaker(struct media_events *events, const struct msg_speaker *m);
 void media_events_on_quality(struct media_events *events, unsigned mediad, const struct msg_quality *m);
+void media_events_on_layers(struct media_events *events, const struct msg_layers *m);
 void media_events_on_lost(struct media_events *events, const struct msg_transport_state *m);
 
 #endif

@@ -22,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	codec_parse(codec, payload, n, &info);
 	if (info.descriptor_len > n)
 		abort();
+	if (!info.width != !info.height && codec != CODEC_VP8 && codec != CODEC_VP9) /* these may say 0 */
+		abort();
 	/* Rewriting changes the numbers and nothing else. */
 	codec_rewrite(codec, payload, n, 0x1abc, 0x5d);
 	codec_parse(codec, payload, n, &again);

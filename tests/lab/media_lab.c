@@ -281,6 +281,25 @@ static void on_speaker(const struct mediad *md, const struct msg_speaker *m)
 	}
 }
 
+static void on_layers(const struct mediad *md, const struct msg_layers *m)
+{
+	struct link_msg msg = { .type = MSG_LAYERS, .len = sizeof(*m) };
+	struct msg_layers copy = *m;
+
+	assert_int_equal(msg_check(&msg, &copy), 0);
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		struct lab_device *d = &the_lab->device[i];
+		if (!d->open || d->t.handle != m->transport || &the_lab->m[d->mediad].md != md)
+			continue;
+		assert_string_equal(m->mid, "1");
+		assert_int_equal(m->count, 3);
+		d->layers = 0;
+		d->layers_told++;
+		for (unsigned k = 0; k < m->count; k++)
+			d->layers |= (uint8_t)(m->layer[k].active << k);
+	}
+}
+
 static void on_quality(const struct mediad *md, const struct msg_quality *m)
 {
 	for (unsigned i = 0; i < the_lab->devices_len; i++) {
@@ -305,6 +324,8 @@ int mediad_event(struct mediad *md, uint32_t worker, uint16_t type, const void *
 		on_speaker(md, payload);
 	if (type == MSG_QUALITY)
 		on_quality(md, payload);
+	if (type == MSG_LAYERS)
+		on_layers(md, payload);
 	if (type != MSG_SEATS)
 		return 0;
 	memcpy(&seats, payload, sizeof(seats));
@@ -500,6 +521,25 @@ struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, ui
 	return d;
 }
 
+void lab_simulcast(struct lab_device *d)
+{
+	static const char *const rids[] = { "q", "h", "f" };
+	struct lab_sender *all[] = { &d->low, &d->middle, &d->video };
+	struct session_mline *m = &d->rec->mline[1];
+
+	d->simulcast = true;
+	d->layers = 7;
+	m->layers_len = 3;
+	for (unsigned i = 0; i < 3; i++) {
+		if (i < 2)
+			sender_init(all[i], d->number, 3 + i);
+		all[i]->layer = (uint8_t)i;
+		all[i]->rid = rids[i];
+		all[i]->timestamp += i * 1234567; /* each its own numbers */
+		strcpy(m->layer[i].rid, rids[i]);
+	}
+}
+
 int lab_offer(struct lab_device *d)
 {
 	int err = media_on_offer(&d->t);
@@ -547,7 +587,7 @@ void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len)
 
 static struct lab_sender *sender_of(struct lab_device *d, uint32_t ssrc)
 {
-	struct lab_sender *all[] = { &d->audio, &d->video, &d->screen };
+	struct lab_sender *all[] = { &d->audio, &d->video, &d->screen, &d->low, &d->middle };
 
 	for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
 		if (all[i]->ssrc == ssrc)
@@ -558,7 +598,7 @@ static struct lab_sender *sender_of(struct lab_device *d, uint32_t ssrc)
 
 static const char *sender_mid(const struct lab_device *d, const struct lab_sender *s)
 {
-	enum track_kind kind = s == &d->audio ? TRACK_MICROPHONE : s == &d->video ? TRACK_CAMERA : TRACK_SCREEN;
+	enum track_kind kind = s == &d->audio ? TRACK_MICROPHONE : s == &d->screen ? TRACK_SCREEN : TRACK_CAMERA;
 
 	for (unsigned i = 0; i < d->rec->mlines_len; i++) {
 		if (d->rec->mline[i].receives && d->rec->mline[i].track_kind == kind)
@@ -576,6 +616,8 @@ static size_t build_header(struct lab_device *d, struct lab_sender *s, uint8_t p
 	rtp_begin(&w, p, 1400, false);
 	if (!s->no_mid)
 		rtp_add(&w, LAB_EXT_MID, sender_mid(d, s), strlen(sender_mid(d, s)));
+	if (s->rid)
+		rtp_add(&w, ssrc == s->ssrc ? LAB_EXT_RID : LAB_EXT_RRID, s->rid, strlen(s->rid));
 	rtp_put16(twcc, d->twcc_seq++);
 	rtp_add(&w, LAB_EXT_TWCC, twcc, 2);
 	if (s == &d->audio)
@@ -607,7 +649,7 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 		memcpy(q, (uint8_t[]){ 0x80 | LAB_PT_OPUS, 0x0f, 0x00, 5, LAB_PT_OPUS, 0, 0, 0, 0, 0 }, 10);
 		q += 10;
 	}
-	*q++ = (uint8_t)d->number;
+	*q++ = (uint8_t)(d->number | s->layer << 6);
 	rtp_put32(q, s->frame);
 	q += 4;
 	*q++ = (uint8_t)place;
@@ -626,21 +668,64 @@ static void send_up(struct lab_device *d, const uint8_t *p, size_t len)
 		wire_put(d, true, false, p, len, 0);
 }
 
-static void send_frame(struct lab_device *d, struct lab_sender *s, bool video, int64_t interval_us)
+static void frame_done(struct lab_sender *s, bool video, int64_t interval_us)
 {
-	uint8_t p[1500];
-	bool key = video && s->keyframe_due;
-
-	s->keyframe_due = false;
-	s->keyframes += key;
-	s->frames++;
-	for (unsigned place = 0; place < (video ? LAB_FRAME : 1); place++)
-		send_up(d, p, lab_build(d, s, video, key, place, p));
 	s->frame++;
 	s->picture_id++;
 	s->tl0picidx++;
 	s->timestamp += (uint32_t)(interval_us * (video ? 90000 : 48000) / USEC_PER_SEC);
 	s->next_us += interval_us;
+}
+
+static bool frame_begin(struct lab_sender *s, bool video)
+{
+	bool key = video && s->keyframe_due;
+
+	s->keyframe_due = false;
+	s->keyframes += key;
+	s->frames++;
+	return key;
+}
+
+static void send_frame(struct lab_device *d, struct lab_sender *s, bool video, int64_t interval_us)
+{
+	uint8_t p[1500];
+	bool key = frame_begin(s, video);
+
+	for (unsigned place = 0; place < (video ? LAB_FRAME : 1); place++)
+		send_up(d, p, lab_build(d, s, video, key, place, p));
+	frame_done(s, video, interval_us);
+}
+
+/* One picture in all layers that are on, the packets of one between those of the others. */
+static void send_layers(struct lab_device *d, int64_t interval_us)
+{
+	struct lab_sender *all[] = { &d->low, &d->middle, &d->video };
+	unsigned place[3], left = 0;
+	bool key[3];
+	uint8_t p[1500];
+
+	for (unsigned i = 0; i < 3; i++) {
+		bool on = !all[i]->dry && (d->deaf_to_layers || d->layers & 1u << i);
+		all[i]->keyframe_due = all[i]->keyframe_due || !on; /* it begins again with one */
+		key[i] = on && frame_begin(all[i], true);
+		place[i] = on ? 0 : LAB_FRAME;
+		left += on ? LAB_FRAME : 0;
+	}
+	while (left > 0) {
+		unsigned i = lab_random() % 3;
+		if (place[i] == LAB_FRAME)
+			continue;
+		send_up(d, p, lab_build(d, all[i], true, key[i], place[i], p));
+		place[i]++;
+		left--;
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		all[i]->next_us = d->video.next_us;
+		if (i < 2)
+			frame_done(all[i], true, interval_us);
+	}
+	frame_done(&d->video, true, interval_us);
 }
 
 static void repeat(struct lab_device *d, struct lab_sender *s, uint16_t seq)
@@ -672,11 +757,11 @@ static uint64_t device_ntp(const struct lab_device *d)
 
 static void send_reports(struct lab_device *d)
 {
-	struct lab_sender *all[] = { &d->audio, &d->video };
+	struct lab_sender *all[] = { &d->audio, &d->video, &d->low, &d->middle };
 	uint8_t p[1200];
 	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < (d->simulcast ? 4 : 2); i++) {
 		struct lab_sender *s = all[i];
 		int64_t rate = i ? 90000 : 48000;
 		/* The next packet's timestamp belongs to next_us. */
@@ -735,7 +820,8 @@ static void read_payload(struct lab_packet *packet, const uint8_t *p, bool video
 		packet->keyframe = (p[0] & 0x10) && p[6] == 0;
 		p += 7;
 	}
-	packet->device = p[0];
+	packet->device = p[0] & 63;
+	packet->layer = p[0] >> 6;
 	packet->frame = rtp_get32(p + 1);
 	packet->place = p[5];
 }
@@ -955,7 +1041,9 @@ static void device_run(struct lab_device *d)
 		}
 		if (s->next_us == 0)
 			s->next_us = lab->now_us;
-		if (s->next_us <= lab->now_us)
+		if (s->next_us <= lab->now_us && i == 1 && d->simulcast)
+			send_layers(d, 33000);
+		else if (s->next_us <= lab->now_us)
 			send_frame(d, s, i > 0, i > 0 ? 33000 : 20000);
 	}
 	if (lab->now_us - d->report_us >= USEC_PER_SEC) {

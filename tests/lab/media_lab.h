@@ -46,6 +46,7 @@ struct lab_packet {
 	uint32_t timestamp;
 	uint16_t picture_id;
 	uint8_t tl0picidx, device;
+	uint8_t layer; /* of a camera in layers */
 	bool keyframe, marker, is_rtx, used;
 	uint32_t frame;
 	uint8_t place; /* in its frame */
@@ -74,7 +75,10 @@ struct lab_sender {
 	uint8_t level; /* audio */
 	bool red;      /* audio: wrapped (RFC 2198), with an older copy that is nonsense */
 	uint8_t loss_reported;
+	uint8_t layer;	 /* of a camera in layers */
+	const char *rid; /* NULL: none */
 	bool on, keyframe_due, no_mid;
+	bool dry; /* stands still, whatever it was told */
 	unsigned plis, firs, nacks, frames, keyframes, rtx;
 	int64_t next_us;
 	struct {
@@ -90,6 +94,11 @@ struct lab_device {
 	struct session_transport *rec;
 	bool open;
 	struct lab_sender audio, video, screen;
+	bool simulcast;
+	struct lab_sender low, middle; /* below video */
+	bool deaf_to_layers;	       /* goes on sending what nobody watches */
+	uint8_t layers;		       /* as told: bit i = layer i */
+	unsigned layers_told;
 	uint16_t twcc_seq;
 	unsigned twcc_feedbacks, twcc_received, twcc_lost, rembs;
 	int64_t ntp_skew_us, report_us, rr_us;
@@ -135,6 +144,8 @@ struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, ui
 /* Fills an m-line as the worker would. */
 struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, bool receives, bool sends,
 				enum track_kind kind);
+/* Its camera comes in three layers; before the offer. */
+void lab_simulcast(struct lab_device *d);
 /* The offer, and the connection. */
 int lab_offer(struct lab_device *d);
 void lab_connect(struct lab_device *d);

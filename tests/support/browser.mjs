@@ -34,6 +34,15 @@ export class BrowserPerson extends PagePerson {
       permissions: options.permissions ?? ["camera", "microphone"],
     });
     await person.context.addInitScript(rememberPeers);
+    // Several pages on one machine: a small camera, unless a test is about large pictures.
+    if (!options.largeCamera)
+      await person.context.addInitScript(() => {
+        const devices = navigator.mediaDevices;
+        const real = devices?.getUserMedia.bind(devices);
+        if (!real) return;
+        devices.getUserMedia = ({ video, ...rest }) =>
+          real({ ...rest, video: video && { ...(video === true ? {} : video), width: { ideal: 640, max: 640 }, height: { ideal: 360, max: 360 } } });
+      });
     await person.newPage();
     return person;
   }

@@ -140,6 +140,85 @@ static void av1(void **state)
 	assert_false(codec_descriptor_is_key(later, sizeof(later)));
 }
 
+/* The first bytes of what encoders make (libvpx, x264, libaom, rav1e), as they stand in a payload. */
+static void sizes_are_read_from_key_frames(void **state)
+{
+	static const struct {
+		enum codec codec;
+		uint16_t width, height;
+		uint8_t len, bytes[32];
+	} made[] = {
+		{ CODEC_VP8, 640, 360, 11, { 0x10, 0x50, 0x34, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01 } },
+		{ CODEC_VP8, 1280, 720, 11, { 0x10, 0x30, 0x5f, 0x03, 0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0, 0x02 } },
+		{ CODEC_VP8, 180, 320, 11, { 0x10, 0xb0, 0x63, 0x00, 0x9d, 0x01, 0x2a, 0xb4, 0x00, 0x40, 0x01 } },
+		{ CODEC_H264,
+		  640,
+		  360,
+		  24,
+		  { 0x67, 0x42, 0xc0, 0x1e, 0xd9, 0x00, 0xa0, 0x2f, 0xf9, 0x61, 0x00, 0x00,
+		    0x03, 0x00, 0x01, 0x00, 0x00, 0x03, 0x00, 0x3c, 0x8f, 0x16, 0x2e, 0x48 } },
+		{ CODEC_H264, 640, 360, 25, { 0x67, 0x64, 0x00, 0x1e, 0xac, 0xb2, 0x01, 0x40, 0x5f,
+					      0xf2, 0xc2, 0x00, 0x00, 0x03, 0x00, 0x02, 0x00, 0x00,
+					      0x03, 0x00, 0x79, 0x1e, 0x2c, 0x5c, 0x90 } },
+		{ CODEC_H264,
+		  1280,
+		  720,
+		  24,
+		  { 0x67, 0x42, 0xc0, 0x1f, 0xd9, 0x00, 0x50, 0x05, 0xba, 0x10, 0x00, 0x00,
+		    0x03, 0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xc8, 0xf1, 0x83, 0x24, 0x80 } },
+		{ CODEC_H264,
+		  180,
+		  320,
+		  24,
+		  { 0x67, 0x42, 0xc0, 0x0d, 0xd9, 0x03, 0x02, 0x9e, 0x7e, 0x10, 0x00, 0x00,
+		    0x03, 0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xc8, 0xf1, 0x42, 0xa4, 0x80 } },
+		{ CODEC_AV1,
+		  640,
+		  360,
+		  16,
+		  { 0x18, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x36, 0xbe, 0x40, 0x10, 0x32, 0x86 } },
+		{ CODEC_AV1,
+		  1280,
+		  720,
+		  19,
+		  { 0x18, 0x0a, 0x0e, 0x00, 0x00, 0x00, 0xfa, 0xa6, 0x7f, 0xd9, 0xe2, 0x10, 0xac, 0x81, 0x01, 0x01,
+		    0x0a, 0x03, 0x2b } },
+		{ CODEC_AV1,
+		  180,
+		  320,
+		  16,
+		  { 0x18, 0x0a, 0x0b, 0x00, 0x00, 0x00, 0x03, 0xc5, 0x9c, 0xfc, 0xda, 0xf9, 0x00, 0x40, 0x32, 0xad } },
+		/* VP9: a scalability structure with two spatial layers. */
+		{ CODEC_VP9, 640, 360, 13, { 0x8a, 0x12, 0x30, 0x01, 0x40, 0x00, 0xb4, 0x02, 0x80, 0x01, 0x68, 1, 1 } },
+	};
+	struct codec_info i;
+	uint8_t stap[40] = { 0x78, 0, 24 };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(made); k++) {
+		codec_parse(made[k].codec, made[k].bytes, made[k].len, &i);
+		assert_true(i.keyframe);
+		assert_int_equal(i.width, made[k].width);
+		assert_int_equal(i.height, made[k].height);
+		/* Cut short it has that size or none, and nothing is read behind its end. */
+		for (size_t len = 0; len < made[k].len; len++) {
+			uint8_t *copy = malloc(len + 1);
+			memcpy(copy, made[k].bytes, len);
+			codec_parse(made[k].codec, copy, len, &i);
+			assert_true((i.height == made[k].height && i.width == made[k].width) ||
+				    (!i.height && !i.width));
+			free(copy);
+		}
+	}
+	assert_int_equal(made[3].len, 24); /* in a STAP-A, where browsers put it */
+	memcpy(stap + 3, made[3].bytes, 24);
+	codec_parse(CODEC_H264, stap, 27, &i);
+	assert_int_equal(i.height, 360);
+	stap[2] = 60;
+	codec_parse(CODEC_H264, stap, 27, &i);
+	assert_int_equal(i.height, 0);
+}
+
 static void short_payloads_are_harmless(void **state)
 {
 	uint8_t p[24];
@@ -239,10 +318,15 @@ static void red(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vp8),	    cmocka_unit_test(vp8_rewriting),
-		cmocka_unit_test(vp9),	    cmocka_unit_test(h264),
-		cmocka_unit_test(av1),	    cmocka_unit_test(short_payloads_are_harmless),
-		cmocka_unit_test(matching), cmocka_unit_test(red),
+		cmocka_unit_test(vp8),
+		cmocka_unit_test(vp8_rewriting),
+		cmocka_unit_test(vp9),
+		cmocka_unit_test(h264),
+		cmocka_unit_test(av1),
+		cmocka_unit_test(short_payloads_are_harmless),
+		cmocka_unit_test(matching),
+		cmocka_unit_test(red),
+		cmocka_unit_test(sizes_are_read_from_key_frames),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -554,6 +554,23 @@ static void test_quality(void **state)
 	assert_non_null(strstr(event_text, "\"rtt_ms\":null"));
 }
 
+static void test_layers(void **state)
+{
+	struct msg_layers m = { .transport = 8,
+				.call = call,
+				.member = member,
+				.mid = "1",
+				.count = 2,
+				.layer = { { .rid = "q", .active = 1 }, { .rid = "h" } } };
+
+	(void)state;
+	say(1, MSG_LAYERS, 0, &m, sizeof(m));
+	assert_true(id_equal(&event_to, &member));
+	assert_string_equal(event_text, "{\"type\":\"layers\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+					"\"mid\":\"1\",\"layers\":[{\"rid\":\"q\",\"active\":true},"
+					"{\"rid\":\"h\",\"active\":false}]}");
+}
+
 static void test_view(void **state)
 {
 	struct msg_view_item items[MSG_VIEW_MAX + 2] = { { .member = member, .kind = TRACK_SCREEN, .height = 720 } };
@@ -646,6 +663,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_seats_in_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_speaker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quality, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_view, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_media_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconciler, setup, teardown),

@@ -50,15 +50,16 @@ static const struct {
 	{ MSG_CALL_GONE, sizeof(struct msg_call) },
 	{ MSG_TRACK_ADD, sizeof(struct msg_track) },
 	{ MSG_TRACK_REMOVE, sizeof(struct msg_handle) },
-	{ MSG_TRACK_SUBSCRIBE, sizeof(struct msg_handle) },
+	{ MSG_TRACK_SUBSCRIBE, sizeof(struct msg_subscribe) },
 	{ MSG_TRACK_UNSUBSCRIBE, sizeof(struct msg_handle) },
-	{ MSG_TRACK_KEYFRAME, sizeof(struct msg_handle) },
+	{ MSG_TRACK_KEYFRAME, sizeof(struct msg_keyframe) },
 	{ MSG_TRACK_NACK, sizeof(struct msg_nack) },
 	{ MSG_TRACK_CLOCK, sizeof(struct msg_clock) },
 	{ MSG_TRACK_LOSS, sizeof(struct msg_loss) },
 	{ MSG_TRACK_LEVELS, sizeof(struct msg_levels) },
 	{ MSG_SPEAKER, sizeof(struct msg_speaker) },
 	{ MSG_QUALITY, sizeof(struct msg_quality) },
+	{ MSG_LAYERS, sizeof(struct msg_layers) },
 };
 
 static void test_unknown_types(void **state)
@@ -101,10 +102,10 @@ static void test_exact_lengths(void **state)
 static void test_plain_messages_pass(void **state)
 {
 	uint8_t payload[LINK_PAYLOAD_MAX];
-	const uint16_t plain[] = { MSG_OFFER_END,    MSG_TRANSPORT_CLOSE, MSG_CALL_CLOSE,     MSG_MEMBER_CLOSE,
-				   MSG_LIST,	     MSG_TRANSPORT_LEAVE, MSG_ANSWER_BEGIN,   MSG_ANSWER_END,
-				   MSG_OK,	     MSG_LIST_END,	  MSG_CALL_HERE,      MSG_CALL_GONE,
-				   MSG_TRACK_REMOVE, MSG_TRACK_SUBSCRIBE, MSG_TRACK_KEYFRAME, MSG_TRACK_UNSUBSCRIBE };
+	const uint16_t plain[] = { MSG_OFFER_END,    MSG_TRANSPORT_CLOSE,  MSG_CALL_CLOSE,   MSG_MEMBER_CLOSE,
+				   MSG_LIST,	     MSG_TRANSPORT_LEAVE,  MSG_ANSWER_BEGIN, MSG_ANSWER_END,
+				   MSG_OK,	     MSG_LIST_END,	   MSG_CALL_HERE,    MSG_CALL_GONE,
+				   MSG_TRACK_REMOVE, MSG_TRACK_UNSUBSCRIBE };
 
 	(void)state;
 	memset(payload, 0xff, sizeof(payload));
@@ -279,6 +280,9 @@ static void test_tracks(void **state)
 	struct msg_nack nack = { .layer = 2, .count = 64 };
 	struct msg_clock clock = { .layer = 2 };
 	struct msg_loss loss = { .fraction_lost = 255 };
+	struct msg_subscribe subscribe = { .layers = 7 };
+	struct msg_keyframe keyframe = { .layer = 2 };
+	struct msg_layers layers = { .count = 3 };
 
 	(void)state;
 	assert_int_equal(check(MSG_TRACK_ADD, &m, sizeof(m), NULL), 0);
@@ -299,6 +303,19 @@ static void test_tracks(void **state)
 	EXPECT(MSG_TRACK_CLOCK, clock, layer, 3, -EPROTO);
 	assert_int_equal(check(MSG_TRACK_LOSS, &loss, sizeof(loss), NULL), 0);
 	EXPECT(MSG_TRACK_LOSS, loss, fraction_lost, 256, -EPROTO);
+	EXPECT(MSG_TRACK_ADD, m, layer[2].sent, 2, -EPROTO);
+	assert_int_equal(check(MSG_TRACK_SUBSCRIBE, &subscribe, sizeof(subscribe), NULL), 0);
+	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, layers, 0, -EPROTO);
+	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, layers, 8, -EPROTO);
+	assert_int_equal(check(MSG_TRACK_KEYFRAME, &keyframe, sizeof(keyframe), NULL), 0);
+	EXPECT(MSG_TRACK_KEYFRAME, keyframe, layer, 3, -EPROTO);
+	memset(layers.mid, 'm', sizeof(layers.mid));
+	memset(layers.layer[2].rid, 'r', sizeof(layers.layer[2].rid));
+	assert_int_equal(check(MSG_LAYERS, &layers, sizeof(layers), &layers), 0);
+	assert_int_equal(strnlen(layers.mid, sizeof(layers.mid)), SESSION_MID_MAX);
+	assert_int_equal(strnlen(layers.layer[2].rid, sizeof(layers.layer[2].rid)), SESSION_RID_MAX);
+	EXPECT(MSG_LAYERS, layers, count, 4, -EPROTO);
+	EXPECT(MSG_LAYERS, layers, layer[1].active, 2, -EPROTO);
 }
 
 static int check_event(uint32_t total, uint32_t offset, size_t part)

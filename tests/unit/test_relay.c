@@ -34,7 +34,7 @@ static void subscriptions_follow_the_seats(void **state)
 
 	(void)state;
 	assert_int_equal(state_of(b, 1), SEAT_LIVE);
-	assert_int_equal(atomic_load(&rec->interested), 2);
+	assert_int_equal(atomic_load(&rec->layer[0].interested), 2);
 	assert_true(stat_get(&lab_counters(lab, 1)->ring_packets_from[0]) > 50);
 	/* Other calls are no business of this one. */
 	struct lab_device *c = lab_device(lab, 1, 9, 3, 1);
@@ -43,7 +43,7 @@ static void subscriptions_follow_the_seats(void **state)
 	lab_run(lab, 100 * USEC_PER_MSEC);
 	assert_int_equal(state_of(c, 1), SEAT_EMPTY);
 	lab_close(b);
-	assert_int_equal(atomic_load(&rec->interested), 0);
+	assert_int_equal(atomic_load(&rec->layer[0].interested), 0);
 	assert_null(lab->m[0].md.media->remotes);
 	uint64_t published = stat_get(&lab_counters(lab, 0)->ring_published);
 	lab_run(lab, USEC_PER_SEC);
@@ -99,7 +99,7 @@ static void full_links_lose_nothing(void **state)
 {
 	struct lab_device *a, *b;
 	struct lab *lab = a_call(&a, &b);
-	struct msg_handle nonsense = { .handle = 12345 };
+	struct msg_keyframe nonsense = { .handle = 12345 };
 
 	(void)state;
 	/* Fill the link from 0 to 1; then one joins and one leaves on 0. */
@@ -212,7 +212,8 @@ static void nonsense_is_harmless(void **state)
 					   .track_kind = (random >> 4) % TRACK_KIND_COUNT,
 					   .media = random >> 30 & 1,
 					   .codec = (random >> 12) % CODEC_COUNT,
-					   .layers_len = 1,
+					   .layers_len = (uint8_t)(1 + random % 3),
+					   .layer[1] = { .sent = 1, .height = (uint16_t)random, .bps = random },
 					   .clock_rate = i % 3 ? 90000 : 0 };
 		random = random * 1664525 + 1013904223;
 		switch (msg.type) {
@@ -236,6 +237,16 @@ static void nonsense_is_harmless(void **state)
 			((struct msg_clock *)payload)->handle = track.handle;
 			((struct msg_clock *)payload)->arrival_us = (int64_t)((uint64_t)random << 32);
 			((struct msg_clock *)payload)->layer = random % 4;
+			break;
+		case MSG_TRACK_SUBSCRIBE:
+			msg.len = sizeof(struct msg_subscribe);
+			((struct msg_subscribe *)payload)->handle = track.handle;
+			((struct msg_subscribe *)payload)->layers = random % 9;
+			break;
+		case MSG_TRACK_KEYFRAME:
+			msg.len = sizeof(struct msg_keyframe);
+			((struct msg_keyframe *)payload)->handle = track.handle;
+			((struct msg_keyframe *)payload)->layer = random % 4;
 			break;
 		case MSG_TRACK_LOSS:
 			msg.len = sizeof(struct msg_loss);

@@ -119,6 +119,22 @@ describe('a call that I start', () => {
     expect(view().since).not.toBeNull()
   })
 
+  it('sends the layers that somebody watches, and all of them when events were missed', async () => {
+    const { session, connect, peer } = setUp()
+    session.layersChanged('1', [{ rid: 'q', active: true }])
+    await connect()
+    session.layersChanged('1', [
+      { rid: 'q', active: true },
+      { rid: 'h', active: false },
+      { rid: 'f', active: true },
+    ])
+    session.eventsResumed()
+    expect(peer().layers).toEqual([
+      ['1', ['q', 'f']],
+      ['all', []],
+    ])
+  })
+
   it('does with one other person even without a word about seats', async () => {
     const { session, view, connect, peer } = setUp()
     peer()

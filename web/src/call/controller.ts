@@ -281,8 +281,10 @@ export class Controller {
     const mine = this.held && this.held.callId === about ? this.held : this.session
     switch (event.type) {
       case 'hello':
-        for (const one of [this.session, this.held])
+        for (const one of [this.session, this.held]) {
           if (one?.callId && !event.calls.some((call) => call.id === one.callId)) void one.check()
+          one?.eventsResumed()
+        }
         void this.freshIceServers()
         this.chat?.nudge()
         void this.chat?.sync()
@@ -290,6 +292,9 @@ export class Controller {
         break
       case 'seats':
         if (mine?.callId === event.call_id) mine.seatsChanged(event.seats)
+        break
+      case 'layers':
+        if (mine?.callId === event.call_id) mine.layersChanged(event.mid, event.layers)
         break
       case 'media.lost':
         if (mine?.callId === event.call_id) mine.mediaLost(event.action)

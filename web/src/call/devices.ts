@@ -43,8 +43,8 @@ const MICROPHONE: MediaTrackConstraints = {
 }
 
 const CAMERA: MediaTrackConstraints = {
-  width: { ideal: 640, max: 1280 },
-  height: { ideal: 360, max: 720 },
+  width: { ideal: 1280, max: 1280 },
+  height: { ideal: 720, max: 720 },
   frameRate: { ideal: 30, max: 30 },
 }
 

@@ -3,6 +3,7 @@
  *
  * All m-lines are there from the start, with or without tracks: neither a slow permission question, nor a camera
  * or a screen that comes later, nor people who join need another offer. */
+import { encodingsFor, heightOf, RIDS } from './layers'
 import type { Sample } from './stats'
 import { readSample } from './stats'
 
@@ -22,6 +23,10 @@ export interface PeerLike {
   offer(iceRestart?: boolean): Promise<string>
   accept(answer: string): Promise<void>
   setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void>
+  /** Which layers of an m-line somebody watches, by rid; the others are not sent. */
+  setLayers(mid: string, active: ReadonlySet<string>): void
+  /** All layers: what the server said is not known any more. */
+  allLayers(): void
   /** The receiving halves, in the order of their m-lines. */
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[]
   /** Rises while anything at all arrives from the server; null when that cannot be told. */
@@ -36,7 +41,6 @@ export type MakePeer = (iceServers: RTCIceServer[], tracks: SentTracks, handlers
 
 /** Seats beyond the one of microphone and camera: nine people, or eight and a screen, without another offer. */
 const MORE_SEATS = 8
-const CAMERA_BITRATE = 1_500_000
 const SCREEN_BITRATE = 2_500_000
 const SCREEN_RATE = 15
 /** A level is told only while its packets come. */
@@ -70,10 +74,24 @@ function prefer(line: RTCRtpTransceiver, kind: 'audio' | 'video'): void {
   }
 }
 
+/** Temporal layers where the browser knows the word. With it, VP9 and AV1 send a stream for each layer, too. */
+function withLayers(
+  track: MediaStreamTrack | null,
+  make: (sendEncodings: RTCRtpEncodingParameters[]) => RTCRtpTransceiver,
+): RTCRtpTransceiver {
+  const encodings = encodingsFor(heightOf(track))
+  try {
+    return make(encodings.map((encoding) => ({ ...encoding, scalabilityMode: 'L1T3' })))
+  } catch {
+    return make(encodings)
+  }
+}
+
 export class Peer implements PeerLike {
   private readonly pc: RTCPeerConnection
   private readonly lines: Record<SentKind, RTCRtpTransceiver>
   private closed = false
+  private wanted: ReadonlySet<string> = new Set(RIDS)
   private turn: Promise<void> = Promise.resolve()
 
   constructor(iceServers: RTCIceServer[], tracks: SentTracks, handlers: PeerHandlers) {
@@ -93,10 +111,9 @@ export class Peer implements PeerLike {
     }
     this.lines = {
       microphone: add('audio', 'sendrecv', tracks.microphone, { streams: [person] }),
-      camera: add('video', 'sendrecv', tracks.camera, {
-        streams: [person],
-        sendEncodings: [{ maxBitrate: CAMERA_BITRATE }],
-      }),
+      camera: withLayers(tracks.camera, (sendEncodings) =>
+        add('video', 'sendrecv', tracks.camera, { streams: [person], sendEncodings }),
+      ),
       screen: add('video', 'sendonly', tracks.screen, {
         streams: [screen],
         sendEncodings: [{ maxBitrate: SCREEN_BITRATE, maxFramerate: SCREEN_RATE }],
@@ -142,10 +159,22 @@ export class Peer implements PeerLike {
     if (this.closed) return
     const { sender } = this.lines[kind]
     await sender.replaceTrack(track)
+    if (kind === 'camera') return this.adaptLayers()
     // Firefox sends black pictures where a track was, and a screen that is sent is a screen that is shown.
     await this.change(sender, (parameters) => {
       for (const encoding of parameters.encodings) encoding.active = sender.track !== null
     })
+  }
+
+  setLayers(mid: string, active: ReadonlySet<string>): void {
+    if (mid !== this.lines.camera.mid) return
+    this.wanted = active
+    void this.adaptLayers()
+  }
+
+  allLayers(): void {
+    this.wanted = new Set(RIDS)
+    void this.adaptLayers()
   }
 
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[] {
@@ -182,6 +211,19 @@ export class Peer implements PeerLike {
   close(): void {
     this.closed = true
     this.pc.close()
+  }
+
+  /** The layers fit the camera, nobody gets what nobody watches, and where there is no camera there is no picture. */
+  private adaptLayers(): Promise<void> {
+    const { sender } = this.lines.camera
+    return this.change(sender, (parameters) => {
+      const plan = encodingsFor(heightOf(sender.track), this.wanted)
+      for (const encoding of parameters.encodings) {
+        const next = plan.find(({ rid }) => rid === encoding.rid)
+        if (next) Object.assign(encoding, next)
+        if (!sender.track) encoding.active = false
+      }
+    })
   }
 
   /** Text stays readable: fewer pictures rather than smaller ones. Where that is unknown, `contentHint` says the same. */

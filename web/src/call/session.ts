@@ -2,7 +2,7 @@
  *
  *   start ──▶ opening ──▶ connected ◀──▶ reconnecting ──▶ over
  *
- * Whoever makes a session feeds it with every newer state of its call (`update`), the `seats` and the
+ * Whoever makes a session feeds it with every newer state of its call (`update`), the `seats`, `layers` and
  * `media.lost` events, and shows what `onView` hands out. It ends exactly once, with `onEnd`.
  *
  * Three things run side by side from the click on: the permission question, the request that starts or
@@ -271,6 +271,17 @@ export class CallSession {
   /** Whoever started the call has removed this person. */
   wasRemoved(): void {
     this.removed = true
+  }
+
+  /** What somebody watches of what is sent on that m-line. */
+  layersChanged(mid: string, layers: readonly { rid: string; active: boolean }[]): void {
+    const active = layers.filter((layer) => layer.active).map(({ rid }) => rid)
+    this.peer?.setLayers(mid, new Set(active))
+  }
+
+  /** Events were missed, perhaps: nothing stays off that somebody has begun to watch. */
+  eventsResumed(): void {
+    this.peer?.allLayers()
   }
 
   mediaLost(action: 'ice_restart' | 'rejoin'): void {

@@ -130,6 +130,16 @@ export class FakePeer implements PeerLike {
     return Promise.resolve()
   }
 
+  layers: [string, string[]][] = []
+
+  setLayers(mid: string, active: ReadonlySet<string>): void {
+    this.layers.push([mid, [...active]])
+  }
+
+  allLayers(): void {
+    this.layers.push(['all', []])
+  }
+
   receivers() {
     return [
       { mid: '0', kind: 'audio' as const, track: this.received.audio.real },

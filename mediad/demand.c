@@ -1,0 +1,203 @@
+#include "mediad/demand.h"
+
+#include "mediad/announce.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ALL_LAYERS   ((1u << SESSION_LAYERS_MAX) - 1)
+#define MEASURE_US   USEC_PER_SEC
+#define ALIVE_US     USEC_PER_SEC
+#define BPS_NEWS_PCT 25
+
+void demand_init(struct track *track)
+{
+	track->demand.told = ALL_LAYERS;
+	track->demand.since_us = loop_now_us(track->media->md->loop);
+}
+
+void demand_list(struct track *track)
+{
+	struct media *media = track->media;
+
+	if (track->layers_len <= 1 || track->layered_link)
+		return;
+	track->layered_next = media->layered;
+	track->layered_link = &media->layered;
+	if (track->layered_next)
+		track->layered_next->layered_link = &track->layered_next;
+	media->layered = track;
+	if (media->layers_due_us == MEDIA_NEVER_DUE) {
+		media->layers_due_us = loop_now_us(media->md->loop) + DEMAND_TICK_US;
+		media_wake_at(media, media->layers_due_us);
+	}
+}
+
+void demand_unlist(struct track *track)
+{
+	*track->layered_link = track->layered_next;
+	if (track->layered_next)
+		track->layered_next->layered_link = track->layered_link;
+	track->layered_next = NULL;
+	track->layered_link = NULL;
+}
+
+void demand_changed(struct track *track)
+{
+	announce_watched_changed(track);
+	if (track->rec && track->layered_link)
+		track->demand.due = track->media->demand_due = true;
+}
+
+/* ---- what the publisher is told ---- */
+
+static bool layer_is_needed(const struct track *track, unsigned layer, int64_t now_us)
+{
+	int64_t age_us = now_us - track->demand.since_us;
+
+	if (layer == 0 || age_us < DEMAND_FIRST_US)
+		return true;
+	if (!track->demand.watched)
+		return age_us < DEMAND_ALONE_US;
+	return now_us - track->demand.wanted_us[layer] < DEMAND_KEEP_US;
+}
+
+static unsigned needed(struct track *track, int64_t now_us)
+{
+	unsigned demand = track_demand(track), active = 0;
+
+	track->demand.watched = track->demand.watched || demand;
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		if (demand & 1u << i)
+			track->demand.wanted_us[i] = now_us;
+		if ((demand & 1u << i) || layer_is_needed(track, i, now_us))
+			active |= 1u << i;
+	}
+	return active;
+}
+
+static unsigned sent(const struct track *track)
+{
+	unsigned mask = 0;
+
+	for (unsigned i = 0; i < track->layers_len; i++)
+		mask |= track->set.layer[i].sent ? 1u << i : 0;
+	return mask;
+}
+
+/* The page was told long enough ago, and does something else. */
+static bool is_ignored(const struct track *track, unsigned active, int64_t now_us)
+{
+	unsigned wrong = (sent(track) & ~active) | (~sent(track) & active & track_demand(track));
+	int64_t wait_us = MIN(DEMAND_REPEAT_US << MIN(track->demand.tries, 5), DEMAND_REPEAT_MAX_US);
+
+	return wrong && now_us - track->demand.told_us >= wait_us && now_us - track_last_packet_us(track) < ALIVE_US;
+}
+
+static int tell(struct track *track, unsigned active)
+{
+	const struct transport *t = track->peer->t;
+	const struct session_mline *m = &t->rec->mline[track->mline];
+	struct msg_layers msg = {
+		.transport = t->handle, .call = t->rec->call, .member = t->rec->member, .count = track->layers_len
+	};
+
+	memcpy(msg.mid, m->mid, sizeof(msg.mid));
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		memcpy(msg.layer[i].rid, m->layer[i].rid, sizeof(msg.layer[i].rid));
+		msg.layer[i].active = active >> i & 1;
+	}
+	return mediad_event(track->media->md, t->rec->worker, MSG_LAYERS, &msg, sizeof(msg));
+}
+
+static void settle(struct track *track, int64_t now_us)
+{
+	unsigned active = needed(track, now_us), all = (1u << track->layers_len) - 1;
+	bool changed = active != (track->demand.told & all);
+
+	track->demand.due = false;
+	if (!changed && !is_ignored(track, active, now_us))
+		return;
+	/* Without a worker to take it: again with the next tick. */
+	if (tell(track, active) < 0)
+		return;
+	track->demand.tries = changed ? 0 : track->demand.tries + 1;
+	track->demand.told = (uint8_t)active;
+	track->demand.told_us = now_us;
+}
+
+void demand_flush(struct media *media, int64_t now_us)
+{
+	if (!media->demand_due)
+		return;
+	media->demand_due = false;
+	for (struct track *track = media->layered; track; track = track->layered_next) {
+		if (track->demand.due)
+			settle(track, now_us);
+	}
+}
+
+/* ---- what is sent ---- */
+
+/* True when the others should know. */
+static bool measure_bitrates(struct track *track, int64_t now_us)
+{
+	int64_t passed_us = now_us - track->demand.measured_us;
+	bool news = false;
+
+	if (passed_us < MEASURE_US)
+		return false;
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		struct track_layer *l = track->layer[i];
+		uint32_t bps = (uint32_t)MIN((uint64_t)l->octets * 8 * USEC_PER_SEC / (uint64_t)passed_us, UINT32_MAX);
+		uint32_t known = track->set.layer[i].bps;
+		l->octets = 0;
+		/* What a silent layer costs is what it did cost. */
+		if (!track->demand.measured_us || bps == 0)
+			continue;
+		if ((uint64_t)llabs((int64_t)bps - known) * 100 <= (uint64_t)known * BPS_NEWS_PCT)
+			continue;
+		track->set.layer[i].bps = bps;
+		news = true;
+	}
+	track->demand.measured_us = now_us;
+	return news;
+}
+
+static bool measure(struct track *track, int64_t now_us)
+{
+	struct layer_set set = track->set;
+	int64_t last_us[SESSION_LAYERS_MAX] = { 0 };
+	bool news = false;
+
+	for (unsigned i = 0; i < track->layers_len; i++) {
+		last_us[i] = track->layer[i]->last_packet_us;
+		set.layer[i].height = track->layer[i]->height;
+	}
+	layer_mark_sent(&set, last_us);
+	for (unsigned i = 0; i < track->layers_len; i++)
+		news |= set.layer[i].sent != track->set.layer[i].sent ||
+			set.layer[i].height != track->set.layer[i].height;
+	track->set = set;
+	return measure_bitrates(track, now_us) || news;
+}
+
+int64_t demand_run(struct media *media, int64_t now_us)
+{
+	if (!media->layered)
+		media->layers_due_us = MEDIA_NEVER_DUE;
+	if (media->layers_due_us > now_us)
+		return media->layers_due_us;
+	for (struct track *track = media->layered; track; track = track->layered_next) {
+		if (track->rec && measure(track, now_us)) {
+			track_layers_changed(track, now_us);
+		} else {
+			for (struct seat *seat = track->seats; seat; seat = seat->next)
+				seat_choose(seat, now_us);
+		}
+		if (track->rec)
+			settle(track, now_us);
+	}
+	media->layers_due_us = now_us + DEMAND_TICK_US;
+	return media->layers_due_us;
+}

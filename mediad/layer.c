@@ -1,0 +1,97 @@
+#include "mediad/layer.h"
+
+#define DEFAULT_HEIGHT 720 /* of the highest layer */
+#define BPS_RATIO      3   /* a layer that was not measured costs that much more than the next lower */
+
+unsigned layer_height(const struct layer_set *set, unsigned layer)
+{
+	for (unsigned distance = 0; distance < set->n; distance++) {
+		if (layer >= distance && set->layer[layer - distance].height)
+			return (unsigned)set->layer[layer - distance].height << distance;
+		if (layer + distance < set->n && set->layer[layer + distance].height)
+			return MAX(set->layer[layer + distance].height >> distance, 1);
+	}
+	return DEFAULT_HEIGHT >> (set->n - 1 - layer);
+}
+
+static uint64_t layer_bps(const struct layer_set *set, unsigned layer)
+{
+	uint64_t factor = 1;
+
+	for (unsigned i = layer + 1; i-- > 0; factor *= BPS_RATIO) {
+		if (set->layer[i].bps)
+			return set->layer[i].bps * factor;
+	}
+	return 0;
+}
+
+/* The smallest layer whose pictures, stretched by a tenth when tenths is 11, are as high as the tile. */
+static unsigned covering(const struct layer_set *set, unsigned tile, unsigned tenths)
+{
+	for (unsigned i = 0; i + 1 < set->n; i++) {
+		if (layer_height(set, i) * tenths >= tile * 10)
+			return i;
+	}
+	return set->n - 1;
+}
+
+static unsigned affordable(const struct layer_set *set, unsigned layer, uint64_t max_bps)
+{
+	while (max_bps && layer > 0 && layer_bps(set, layer) > max_bps)
+		layer--;
+	return layer;
+}
+
+static unsigned nearest_sent(const struct layer_set *set, unsigned layer)
+{
+	for (unsigned i = layer + 1; i-- > 0;) {
+		if (set->layer[i].sent)
+			return i;
+	}
+	for (unsigned i = layer + 1; i < set->n; i++) {
+		if (set->layer[i].sent)
+			return i;
+	}
+	return layer;
+}
+
+void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint16_t tile_height, uint64_t max_bps,
+		  int64_t now_us)
+{
+	/* As it is and stretched by a tenth: between the two, what was chosen stays. */
+	unsigned high = covering(set, tile_height, 10), low = covering(set, tile_height, 11);
+	unsigned wanted = choice->wanted;
+
+	if (!choice->made || wanted >= set->n) {
+		wanted = high;
+		choice->lower_us = 0;
+	} else if (wanted < low) {
+		wanted = low;
+		choice->lower_us = 0;
+	} else if (wanted <= high) {
+		choice->lower_us = 0;
+	} else if (choice->lower_us == 0) {
+		choice->lower_us = now_us;
+	} else if (now_us - choice->lower_us >= LAYER_PATIENCE_US) {
+		wanted = high;
+		choice->lower_us = 0;
+	}
+	choice->made = true;
+	choice->wanted = (uint8_t)affordable(set, wanted, max_bps);
+	choice->target = (uint8_t)nearest_sent(set, choice->wanted);
+	if (set->layer[choice->wanted].sent)
+		choice->missing_us = 0;
+	else if (choice->missing_us == 0)
+		choice->missing_us = now_us;
+	choice->missing = choice->missing_us && now_us - choice->missing_us >= LAYER_PATIENCE_US;
+}
+
+void layer_mark_sent(struct layer_set *set, const int64_t last_us[SESSION_LAYERS_MAX])
+{
+	int64_t newest_us = 0;
+
+	for (unsigned i = 0; i < set->n; i++)
+		newest_us = MAX(newest_us, last_us[i]);
+	for (unsigned i = 0; i < set->n; i++)
+		set->layer[i].sent = last_us[i] && newest_us - last_us[i] <= LAYER_DRY_US;
+}

@@ -1,0 +1,190 @@
+/* links: mediad */
+/* Which layer a receiver gets: a pure choice, on a clock that we move. */
+#include "mediad/layer.h"
+
+#include "tests/support/cm.h"
+
+static struct layer_set three(uint16_t low, uint16_t middle, uint16_t high)
+{
+	return (struct layer_set){ .n = 3,
+				   .layer = { { .height = low, .bps = 150000, .sent = true },
+					      { .height = middle, .bps = 500000, .sent = true },
+					      { .height = high, .bps = 1700000, .sent = true } } };
+}
+
+static unsigned first_choice(const struct layer_set *set, uint16_t tile, uint64_t max_bps)
+{
+	struct layer_choice choice = { 0 };
+
+	layer_choose(&choice, set, tile, max_bps, 1);
+	return choice.target;
+}
+
+static void the_smallest_that_covers(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+
+	(void)state;
+	assert_int_equal(first_choice(&set, 1, 0), 0);
+	assert_int_equal(first_choice(&set, 180, 0), 0);
+	assert_int_equal(first_choice(&set, 181, 0), 1);
+	assert_int_equal(first_choice(&set, 360, 0), 1);
+	assert_int_equal(first_choice(&set, 361, 0), 2);
+	assert_int_equal(first_choice(&set, 4000, 0), 2);
+	assert_int_equal(first_choice(&set, LAYER_TALLEST, 0), 2);
+	set.n = 1;
+	assert_int_equal(first_choice(&set, 720, 0), 0);
+}
+
+static void sizes_not_seen_follow_from_the_others(void **state)
+{
+	struct layer_set set = three(0, 0, 0);
+
+	(void)state;
+	assert_int_equal(layer_height(&set, 0), 180);
+	assert_int_equal(layer_height(&set, 2), 720);
+	set.layer[1].height = 240;
+	assert_int_equal(layer_height(&set, 0), 120);
+	assert_int_equal(layer_height(&set, 2), 480);
+	set.layer[0].height = 90;
+	assert_int_equal(layer_height(&set, 0), 90);
+	set.n = 2;
+	set.layer[0].height = set.layer[1].height = 0;
+	assert_int_equal(layer_height(&set, 1), 720);
+	assert_int_equal(layer_height(&set, 0), 360);
+}
+
+static void up_at_once_and_down_with_patience(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+	struct layer_choice c = { 0 };
+	int64_t now = USEC_PER_SEC;
+
+	(void)state;
+	layer_choose(&c, &set, 360, 0, now);
+	assert_int_equal(c.target, 1);
+	layer_choose(&c, &set, 396, 0, now += 1000); /* a tenth more: still good enough */
+	assert_int_equal(c.target, 1);
+	layer_choose(&c, &set, 397, 0, now += 1000);
+	assert_int_equal(c.target, 2);
+	layer_choose(&c, &set, 370, 0, now += 1000); /* within the tenth: as it was */
+	assert_int_equal(c.target, 2);
+	assert_int_equal(c.lower_us, 0);
+	layer_choose(&c, &set, 360, 0, now += 1000);
+	assert_int_equal(c.target, 2);
+	layer_choose(&c, &set, 360, 0, now + LAYER_PATIENCE_US - 1);
+	assert_int_equal(c.target, 2);
+	layer_choose(&c, &set, 380, 0, now + LAYER_PATIENCE_US); /* it grew again: patience begins anew */
+	layer_choose(&c, &set, 100, 0, now += LAYER_PATIENCE_US + 1);
+	assert_int_equal(c.target, 2);
+	layer_choose(&c, &set, 100, 0, now + LAYER_PATIENCE_US);
+	assert_int_equal(c.target, 0);
+}
+
+/* A tile that trembles about an edge switches once. */
+static void no_flapping(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+	struct layer_choice c = { 0 };
+	unsigned switches = 0, last = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		layer_choose(&c, &set, (uint16_t)(i % 2 ? 340 : 420), 0, i * 100 * USEC_PER_MSEC);
+		switches += c.target != last;
+		last = c.target;
+	}
+	assert_int_equal(switches, 1);
+}
+
+static void what_is_not_sent_is_wanted_but_not_forwarded(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+	struct layer_choice c = { 0 };
+
+	(void)state;
+	set.layer[2].sent = false;
+	layer_choose(&c, &set, 720, 0, 1);
+	assert_int_equal(c.wanted, 2);
+	assert_int_equal(c.target, 1);
+	set.layer[1].sent = false;
+	layer_choose(&c, &set, 720, 0, 2);
+	assert_int_equal(c.target, 0);
+	set.layer[2].sent = true;
+	layer_choose(&c, &set, 720, 0, 3);
+	assert_int_equal(c.target, 2);
+	set.layer[0].sent = false;
+	layer_choose(&c, &set, 10, 0, 4);
+	layer_choose(&c, &set, 10, 0, 5 + LAYER_PATIENCE_US);
+	assert_int_equal(c.wanted, 0);
+	assert_int_equal(c.target, 2); /* too large is better than nothing */
+	set.layer[2].sent = false;
+	layer_choose(&c, &set, 10, 0, 6 + LAYER_PATIENCE_US);
+	assert_int_equal(c.target, 0);
+}
+
+static void what_does_not_come_is_missed_after_a_while(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+	struct layer_choice c = { 0 };
+
+	(void)state;
+	set.layer[2].sent = set.layer[1].sent = false;
+	layer_choose(&c, &set, 720, 0, 1);
+	layer_choose(&c, &set, 720, 0, LAYER_PATIENCE_US);
+	assert_false(c.missing);
+	layer_choose(&c, &set, 720, 0, 1 + LAYER_PATIENCE_US);
+	assert_true(c.missing);
+	set.layer[1].sent = true;
+	layer_choose(&c, &set, 720, 0, 2 + LAYER_PATIENCE_US);
+	assert_true(c.missing && c.wanted == 2 && c.target == 1);
+	set.layer[2].sent = true;
+	layer_choose(&c, &set, 720, 0, 3 + LAYER_PATIENCE_US);
+	assert_false(c.missing);
+}
+
+static void a_limit_is_kept(void **state)
+{
+	struct layer_set set = three(180, 360, 720);
+
+	(void)state;
+	assert_int_equal(first_choice(&set, 720, 1700000), 2);
+	assert_int_equal(first_choice(&set, 720, 1699999), 1);
+	assert_int_equal(first_choice(&set, 720, 499999), 0);
+	assert_int_equal(first_choice(&set, 720, 1), 0);
+	set.layer[2].bps = set.layer[1].bps = 0; /* never sent yet: three times the next lower */
+	assert_int_equal(first_choice(&set, 720, 1349999), 1);
+	assert_int_equal(first_choice(&set, 720, 1350000), 2);
+}
+
+static void a_layer_is_dry_when_others_go_on(void **state)
+{
+	struct layer_set set = three(0, 0, 0);
+	int64_t last[SESSION_LAYERS_MAX] = { 1000000, 1000000, 0 };
+
+	(void)state;
+	layer_mark_sent(&set, last);
+	assert_true(set.layer[0].sent && set.layer[1].sent && !set.layer[2].sent);
+	last[0] = 1000000 + LAYER_DRY_US;
+	layer_mark_sent(&set, last);
+	assert_true(set.layer[1].sent);
+	last[0]++;
+	layer_mark_sent(&set, last);
+	assert_true(set.layer[0].sent && !set.layer[1].sent);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_smallest_that_covers),
+		cmocka_unit_test(sizes_not_seen_follow_from_the_others),
+		cmocka_unit_test(up_at_once_and_down_with_patience),
+		cmocka_unit_test(no_flapping),
+		cmocka_unit_test(what_is_not_sent_is_wanted_but_not_forwarded),
+		cmocka_unit_test(what_does_not_come_is_missed_after_a_while),
+		cmocka_unit_test(a_limit_is_kept),
+		cmocka_unit_test(a_layer_is_dry_when_others_go_on),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
