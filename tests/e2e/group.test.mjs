@@ -1,8 +1,11 @@
 // Three people in one call: seats, screens, chat, pause, hands, and what whoever started it may do.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { Server, eventually, sleep } from "../support/server.mjs";
+import { Server, eventually as within, sleep } from "../support/server.mjs";
 import { BrowserPerson, launchChromium } from "../support/browser.mjs";
+
+// Generous: a busy machine is slow, not wrong.
+const eventually = (what, check, ms = 120_000, step = 50) => within(what, check, ms, step);
 
 let server, browser, ana, bela, chidi;
 
@@ -10,7 +13,7 @@ const figure = (person, name) => person.page.getByRole("figure", { name, exact: 
 const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
 
 /** The picture in that figure changes from one look to the next. */
-async function moves(person, name, ms = 10_000) {
+async function moves(person, name, ms = 120_000) {
   const look = () =>
     figure(person, name).first().evaluate((one) => {
       const video = one.querySelector("video");
@@ -39,7 +42,7 @@ before(async () => {
       BrowserPerson.create(browser, server.base, name, { viewport: { width: 960, height: 600 } }),
     ),
   );
-  for (const person of [ana, bela, chidi]) await person.signUp();
+  await Promise.all([ana, bela, chidi].map((person) => person.signUp()));
   for (const other of [bela, chidi]) {
     await ana.ask(other);
     await other.accept();
@@ -60,7 +63,7 @@ test("a third person is added to a running call; all see and hear all, without a
   await ana.button("Add Chidi").click();
   await chidi.answer();
   for (const [one, other] of [[ana, bela], [ana, chidi], [bela, ana], [bela, chidi], [chidi, ana], [chidi, bela]])
-    await moves(one, other.name, 15_000);
+    await moves(one, other.name, 120_000);
   for (const person of [ana, bela, chidi]) {
     const { count } = await person.stats();
     assert.equal(count, 1, "one peer connection, as from the start");
@@ -71,16 +74,16 @@ test("a screen is shared, seen in the figure of its own, and gone when it stops;
   await stir(ana);
   await ana.button("Share screen").click();
   await ana.button("Stop sharing").waitFor();
-  for (const other of [bela, chidi]) await moves(other, "Screen of Ana", 15_000);
+  for (const other of [bela, chidi]) await moves(other, "Screen of Ana", 120_000);
   await stir(bela);
   await bela.button("Share screen").click();
-  await moves(chidi, "Screen of Bela", 15_000);
-  await moves(ana, "Screen of Bela", 15_000);
+  await moves(chidi, "Screen of Bela", 120_000);
+  await moves(ana, "Screen of Bela", 120_000);
   await ana.button("Stop sharing").click();
-  await figure(chidi, "Screen of Ana").waitFor({ state: "detached", timeout: 10_000 });
+  await figure(chidi, "Screen of Ana").waitFor({ state: "detached", timeout: 120_000 });
   await moves(chidi, "Screen of Bela");
   await bela.button("Stop sharing").click();
-  await figure(chidi, "Screen of Bela").waitFor({ state: "detached", timeout: 10_000 });
+  await figure(chidi, "Screen of Bela").waitFor({ state: "detached", timeout: 120_000 });
   for (const [one, other] of [[ana, bela], [bela, chidi], [chidi, ana]]) await moves(one, other.name);
 });
 
@@ -120,15 +123,15 @@ test("messages come once and in order, also over a lost connection and a reload"
   await ana.page.getByRole("list", { name: "Messages" }).getByText("two").waitFor();
   server.kill("worker", 0);
   for (const n of [3, 4, 5]) await say(ana, `ana ${n}`);
-  await eventually("Bela has all", async () => (await texts(bela)).length === 5, 15_000);
+  await eventually("Bela has all", async () => (await texts(bela)).length === 5, 120_000);
   assert.deepEqual(await texts(bela), ["one", "two", "ana 3", "ana 4", "ana 5"]);
   assert.deepEqual(await texts(ana), await texts(bela));
   await chidi.page.reload();
   await chidi.page.getByRole("toolbar", { name: "Call controls", exact: true }).waitFor();
   await open(chidi);
-  await eventually("Chidi has all", async () => (await texts(chidi)).length === 5, 10_000);
+  await eventually("Chidi has all", async () => (await texts(chidi)).length === 5, 120_000);
   assert.deepEqual(await texts(chidi), await texts(ana));
-  await moves(chidi, "Ana", 15_000);
+  await moves(chidi, "Ana", 120_000);
   for (const person of [ana, bela, chidi]) await person.button("Close panel").click();
 });
 
@@ -161,7 +164,7 @@ test("who started the call mutes, locks, removes, and ends it for all", async ()
   await moves(bela, "Ana");
   await ana.button("More").click();
   await ana.page.getByRole("menuitem", { name: "End for everybody" }).click();
-  for (const person of [ana, bela]) await person.button("Add contact").waitFor({ timeout: 5000 });
+  for (const person of [ana, bela]) await person.button("Add contact").waitFor({ timeout: 120_000 });
   await eventually("no transport is left", async () => (await server.metric("parley_mediad_transports")) === 0);
   assert.deepEqual(
     [ana, bela, chidi].flatMap((person) => person.complaints.filter((text) => !/ERR_|WebSocket/.test(text))),

@@ -155,7 +155,7 @@ export class PagePerson {
   }
 
   /** Waits until frames of the other person are decoded and their sound has energy. */
-  async seesAndHears(other, ms = 10_000) {
+  async seesAndHears(other, ms = 120_000) {
     await eventually(
       `${this.name} sees and hears ${other.name}`,
       async () => {
@@ -170,15 +170,14 @@ export class PagePerson {
   }
 
   /** Waits until the picture in that figure runs. */
-  async moves(name, ms = 10_000) {
+  async moves(name, ms = 120_000) {
     await eventually(`${this.name} sees ${name} move`, () => this.on("figure", name, isMoving), ms);
   }
 }
 
 /** Two people, of whatever browsers, become contacts through their pages. */
 export async function becomeContacts(ana, bela) {
-  await ana.signUp();
-  await bela.signUp();
+  await Promise.all([ana.signUp(), bela.signUp()]);
   await ana.ask(bela);
   await bela.accept();
   await ana.hasContact(bela);

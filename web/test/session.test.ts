@@ -471,6 +471,28 @@ describe('several people', () => {
     expect(view().screens).toEqual([])
   })
 
+  it('stop sharing at once, though the server waits for silence before it gives the seat away', async () => {
+    const { session, view, connect } = setUp()
+    await connect()
+    const screen: Seat = { mid: '5', member: bela.id, kind: 'screen', state: 'live' }
+    const shares = (version: number, sharing: boolean) =>
+      session.update(three(version, { ...member(bela, 'joined'), sharing }, member(cleo, 'joined')))
+    session.seatsChanged([...seats('live'), screen])
+    shares(3, false)
+    expect(view().screens, 'seated without having been told of').toHaveLength(1)
+    shares(4, true)
+    expect(view().screens).toHaveLength(1)
+    shares(5, false)
+    expect(view().screens).toEqual([])
+    // And again before the silence was long enough: the same seat.
+    shares(6, true)
+    expect(view().screens).toHaveLength(1)
+    shares(7, false)
+    session.seatsChanged(seats('live'))
+    session.seatsChanged([...seats('live'), screen])
+    expect(view().screens, 'the seat was given anew').toHaveLength(1)
+  })
+
   it('speak, as their level says, until the server says it better', async () => {
     const { session, connect, peer, onSpeaking } = setUp()
     await connect()

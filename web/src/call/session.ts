@@ -180,6 +180,8 @@ export class CallSession {
   private silentRounds = 0
 
   private seats: Seat[] | null = null
+  /** Who said that the sharing is over and still has a seat: the server waits for silence, nobody here does. */
+  private readonly stopped = new Set<string>()
   private readonly streams = new Map<string, MediaStream>()
   private since: number | null = null
 
@@ -240,6 +242,7 @@ export class CallSession {
 
   update(call: Call): void {
     if (this.over || (this.call && (call.id !== this.call.id || call.version < this.call.version))) return
+    this.noteSharing(this.call, call)
     this.call = call
     const mine = memberOf(call, this.meId)
     if (call.state === 'ended') return this.finish('over')
@@ -258,6 +261,7 @@ export class CallSession {
   seatsChanged(seats: Seat[]): void {
     if (this.over) return
     this.seats = seats
+    for (const id of this.stopped) if (!this.screenSeat(id)) this.stopped.delete(id)
     this.publish()
   }
 
@@ -870,6 +874,18 @@ export class CallSession {
     }
   }
 
+  private noteSharing(before: Call | null, now: Call): void {
+    for (const { user, sharing } of now.members) {
+      if (sharing) this.stopped.delete(user.id)
+      else if (before && memberOf(before, user.id)?.sharing && this.screenSeat(user.id))
+        this.stopped.add(user.id)
+    }
+  }
+
+  private screenSeat(id: string): Seat | undefined {
+    return this.seats?.find((seat) => seat.member === id && seat.kind === 'screen')
+  }
+
   private present(): Member[] {
     return this.call ? othersIn(this.call, this.meId).filter(isHere) : []
   }
@@ -906,7 +922,7 @@ export class CallSession {
       const [screen, screenAudio] = [trackOf(find('screen')), trackOf(find('screen_audio'))]
       if (audio) heard.push(audio)
       if (screenAudio) heard.push(screenAudio)
-      if (screen) {
+      if (screen && !this.stopped.has(id)) {
         const key = `screen ${id}`
         keys.add(key)
         screens.push({
