@@ -377,6 +377,9 @@ static void on_message(struct control *control, struct control_worker *w, const 
 	case MSG_VIEW:
 		media_on_view(control->md->media, payload);
 		break;
+	case MSG_SEATS_ASK:
+		media_on_seats_ask(control->md->media, payload);
+		break;
 	default:
 		stat_add(&control->md->counters->link_nonsense, 1);
 	}

@@ -289,6 +289,16 @@ void media_on_member_state(struct media *media, const struct msg_member_state *s
 	}
 }
 
+void media_on_seats_ask(struct media *media, const struct msg_member *who)
+{
+	struct call *call = call_find(media, &who->call);
+
+	for (struct media_peer *peer = call ? call->peers : NULL; peer; peer = peer->next) {
+		if (id_equal(&peer->member->id, &who->member))
+			peer_seats_changed(peer);
+	}
+}
+
 void media_on_view(struct media *media, const struct msg_view *view)
 {
 	view_set(media, view, loop_now_us(media->md->loop));

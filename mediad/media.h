@@ -37,6 +37,8 @@ void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t
 /* Frees tracks and seats, tells the other members and mediads. */
 void media_on_closed(struct transport *t);
 void media_on_member_state(struct media *media, const struct msg_member_state *state);
+/* The member's page has a new connection: what it was told of seats meanwhile is lost, so it is told again. */
+void media_on_seats_ask(struct media *media, const struct msg_member *who);
 void media_on_view(struct media *media, const struct msg_view *view);
 /* A checked message from mediad k. */
 void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload);

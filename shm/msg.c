@@ -264,6 +264,7 @@ static const struct kind kinds[] = {
 	[MSG_LIST] = { .name = "list" },
 	[MSG_VIEW] = { .name = "view", .len = sizeof(struct msg_view), .valid = view_valid },
 	[MSG_TRANSPORT_LEAVE] = { .name = "transport_leave", .len = sizeof(struct msg_leave) },
+	[MSG_SEATS_ASK] = { .name = "seats_ask", .len = sizeof(struct msg_member) },
 	[MSG_ANSWER_BEGIN] = { .name = "answer_begin", .len = sizeof(struct msg_answer), .valid = answer_valid },
 	[MSG_ANSWER_CANDIDATE] = { .name = "answer_candidate",
 				   .len = sizeof(struct msg_candidate),

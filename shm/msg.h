@@ -29,6 +29,7 @@ enum msg_type {
 	MSG_VIEW,	     /* struct msg_view: what this client shows */
 	MSG_TRANSPORT_LEAVE, /* struct msg_leave: close it if it is that member's; MSG_OK, or MSG_ERROR with
 				MSG_ERR_GONE */
+	MSG_SEATS_ASK,	     /* struct msg_member, without except: MSG_SEATS once more, events may have been lost */
 
 	/* mediad → worker */
 	MSG_ANSWER_BEGIN = 64, /* struct msg_answer */

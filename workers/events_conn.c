@@ -3,6 +3,7 @@
 #include "shm/stats.h"
 #include "workers/db.h"
 #include "workers/events.h"
+#include "workers/media_link.h"
 #include "workers/worker.h"
 #include "workers/ws.h"
 
@@ -167,12 +168,25 @@ void events_conn_doom(struct events_conn *conn, uint16_t code, const char *reaso
 		ws_close(conn->ws, code, reason);
 }
 
+/* What the mediads said of seats while nobody listened is said again; calls and messages are fetched by the page. */
+static void ask_seats(const struct events_conn *conn, const char *calls)
+{
+	struct id call;
+
+	for (const char *at = calls; at && conn->worker->media; at = strchr(at, ' ')) {
+		at += *at == ' ';
+		if (strlen(at) > ID_TEXT_LEN && id_parse(at, ID_TEXT_LEN, &call) == 0)
+			media_link_ask_seats(conn->worker->media, &call, &conn->user);
+	}
+}
+
 void events_conn_hello(struct events_conn *conn, const char *hello, size_t len, const char *calls)
 {
 	ws_send_text(conn->ws, hello, len);
 	order_begin(&conn->order, calls);
 	conn->refreshing = false;
 	wait_send(conn);
+	ask_seats(conn, calls);
 }
 
 void events_conn_wait(struct events_conn *conn)

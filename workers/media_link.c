@@ -503,6 +503,14 @@ void media_link_view(struct media_link *media, const struct id *call, const stru
 		order(media, k, MSG_VIEW, &m, sizeof(m));
 }
 
+void media_link_ask_seats(struct media_link *media, const struct id *call, const struct id *member)
+{
+	const struct msg_member m = { .call = *call, .member = *member };
+
+	for (unsigned k = 0; k < media->worker->mediads; k++)
+		order(media, k, MSG_SEATS_ASK, &m, sizeof(m));
+}
+
 void media_link_member_state(struct media_link *media, const struct id *call, const struct id *member, bool paused,
 			     bool muted_audio, bool muted_video)
 {

@@ -3,8 +3,8 @@
  * Questions: an offer, a close by handle and a list are answered through a callback, exactly once and never
  *            from inside the call: by the mediad, or with -ETIMEDOUT after MEDIA_LINK_TIMEOUT_US. An answer
  *            that comes too late closes the transport that it made.
- * Orders:    close_member, close_call, member_state and view go to every mediad and are not answered; what a full
- *            ring does not take is kept (MEDIA_LINK_PENDING_MAX a mediad) and sent later, in order.
+ * Orders:    close_member, close_call, member_state, view and ask_seats go to every mediad and are not answered;
+ *            what a full ring does not take is kept (MEDIA_LINK_PENDING_MAX a mediad) and sent later, in order.
  *            What is lost for good (a mediad that dies with it) the reconciler frees.
  * Events:    MSG_TRANSPORT_STATE → statement media_state and its notify; MSG_SEATS → event `seats` to that
  *            member; MSG_MEDIA_LOST → event `media.lost` to that member; MSG_SPEAKER → event
@@ -77,6 +77,9 @@ void media_link_member_state(struct media_link *media, const struct id *call, co
  * the call; a stranger's view finds no transport and does nothing. */
 void media_link_view(struct media_link *media, const struct id *call, const struct id *member,
 		     const struct msg_view_item *items, size_t len);
+
+/* What that member was told of seats may be lost: the mediad that has a transport of his tells it again. */
+void media_link_ask_seats(struct media_link *media, const struct id *call, const struct id *member);
 
 /* A transport's name for clients and the database: mediad and handle in hex. */
 #define MEDIA_ID_LEN 18

@@ -225,6 +225,27 @@ test("the page crashes in mid-call: a new one offers the way back, and nobody el
   await closeAll(ana, bela);
 });
 
+test("a new connection for events is told who sits where: what was said while there was none is not lost", async () => {
+  const [ana, bela] = await inCall();
+  const seats = await ana.page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const events = new WebSocket(`${location.origin.replace("http", "ws")}/api/v1/events`, "parley.v1");
+        events.addEventListener("message", ({ data }) => {
+          const event = JSON.parse(data);
+          if (event.type !== "seats") return;
+          events.close();
+          resolve(event.seats);
+        });
+        setTimeout(reject, 120_000, new Error("no seats"));
+      }),
+  );
+  assert.deepEqual(seats.filter(({ member }) => member).map(({ kind }) => kind).sort(), ["camera", "microphone"]);
+  await ana.button("Leave call").click();
+  await home(bela);
+  await closeAll(ana, bela);
+});
+
 test("who vanishes is waited for, visibly; after the grace time the last one is not left alone", async () => {
   const [ana, bela] = await inCall();
   await bela.context.close();

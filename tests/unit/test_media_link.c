@@ -588,6 +588,18 @@ static void test_view(void **state)
 	assert_int_equal(sent_len, 3 * MEDIADS);
 }
 
+static void test_ask_seats(void **state)
+{
+	const struct msg_member *m = (const struct msg_member *)sent[MEDIADS - 1].payload;
+
+	(void)state;
+	media_link_ask_seats(worker.media, &call, &member);
+	assert_int_equal(sent_len, MEDIADS);
+	assert_int_equal(sent[MEDIADS - 1].type, MSG_SEATS_ASK);
+	assert_true(id_equal(&m->call, &call));
+	assert_true(id_equal(&m->member, &member));
+}
+
 /* --- names and the reconciler --------------------------------------------------------------------------- */
 
 static void test_media_ids(void **state)
@@ -665,6 +677,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_quality, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_view, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ask_seats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_media_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reconciler, setup, teardown),
 	};

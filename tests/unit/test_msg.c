@@ -35,6 +35,7 @@ static const struct {
 	{ MSG_LIST, 0 },
 	{ MSG_VIEW, sizeof(struct msg_view) },
 	{ MSG_TRANSPORT_LEAVE, sizeof(struct msg_leave) },
+	{ MSG_SEATS_ASK, sizeof(struct msg_member) },
 	{ MSG_ANSWER_BEGIN, sizeof(struct msg_answer) },
 	{ MSG_ANSWER_CANDIDATE, sizeof(struct msg_candidate) },
 	{ MSG_ANSWER_SEAT, sizeof(struct msg_answer_seat) },
