@@ -1,5 +1,5 @@
-// The network goes away and comes back: for one of three people, with a worker's death, and before the
-// sign-in. Nothing is closed and nobody is told; that is what makes it a lost network.
+// The network goes away and comes back: for one of three people, for longer than the call waits, with a worker's death,
+// and before the sign-in. Nothing is closed and nobody is told; that is what makes it a lost network.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Server, eventually, freePorts, sleep } from "../support/server.mjs";
@@ -168,6 +168,39 @@ test("10 s without network: said on both sides, nobody is thrown out, the call a
     await allHave(people, [...expected, ...written, "Bela 8", "Bela 9"]);
     await allSeeAll(people);
     quiet(...people);
+    await Promise.all(people.map((person) => person.close()));
+  } finally {
+    await net.stop();
+  }
+});
+
+test("longer without network than the call waits: out of it, the page says so and offers the way back", async () => {
+  const net = await startNetwork(6);
+  try {
+    const people = await threeInCall(net);
+    const [ana, bela, chidi] = people;
+    await net.cut(ana, bela);
+    await ana.sees("figure", "Chidi", { gone: true, ms: 60_000 });
+    await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
+    net.mend();
+    await chidi.page.getByRole("alert").getByText("The connection was lost").waitFor({ timeout: 60_000 });
+    await chidi.isHome();
+    await chidi.press("button", "Return to call");
+    await allSeeAll(people);
+    quiet(...people);
+
+    // Of two, nobody is left to come back to: then it is a new call.
+    await bela.press("button", "Leave call");
+    await bela.isHome();
+    await ana.sees("figure", "Bela", { gone: true });
+    await net.cut(ana);
+    await ana.isHome({ ms: 60_000 });
+    await ana.reads("The connection was lost");
+    net.mend();
+    await chidi.isHome({ ms: 60_000 });
+    await chidi.reads("The connection was lost");
+    await chidi.sees("button", "Call again");
+    await eventually("no transport is left", async () => (await net.server.metric("parley_mediad_transports")) === 0, 30_000);
     await Promise.all(people.map((person) => person.close()));
   } finally {
     await net.stop();

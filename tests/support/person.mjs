@@ -9,7 +9,7 @@
 //   key(name)                      presses a key
 //   on(role, name, fn)             runs fn in the page, with the first element that is called so
 //   run(fn, argument)              runs fn in the page
-import { eventually } from "./server.mjs";
+import { eventually, sleep } from "./server.mjs";
 
 let counter = 0;
 
@@ -155,7 +155,7 @@ export class PagePerson {
   }
 
   /** Waits until frames of the other person are decoded and their sound has energy. */
-  async seesAndHears(other, ms = 10_000) {
+  async seesAndHears(other, ms = 60_000) {
     await eventually(
       `${this.name} sees and hears ${other.name}`,
       async () => {
@@ -169,8 +169,51 @@ export class PagePerson {
     await eventually(`${other.name}'s picture is painted`, () => this.on("figure", other.name, isPainted), ms);
   }
 
+  /** Waits until nothing is heard any more: the fake microphones beep every second. */
+  hearsNothing() {
+    return eventually(
+      `${this.name} hears nothing`,
+      async () => {
+        const energy = (await this.stats()).audio.energy;
+        await sleep(1500);
+        return (await this.stats()).audio.energy - energy < 0.001;
+      },
+      60_000,
+    );
+  }
+
+  /** Waits until there is more to hear than now. */
+  async hearsMore() {
+    const { energy } = (await this.stats()).audio;
+    await eventually(`${this.name} hears something`, async () => (await this.stats()).audio.energy - energy > 0.001, 60_000);
+  }
+
+  /** Waits until nothing at all arrives any more. */
+  receivesNothing() {
+    const packets = async () => {
+      const { video, audio } = await this.stats();
+      return (video?.packets ?? 0) + (audio?.packets ?? 0);
+    };
+    return eventually(
+      `${this.name} receives nothing`,
+      async () => {
+        const before = await packets();
+        await sleep(1500);
+        return (await packets()) === before;
+      },
+      60_000,
+    );
+  }
+
+  /** Waits until that many more frames of the other's picture are decoded. */
+  async decodes(frames) {
+    const { video } = await this.stats();
+    const enough = (video?.frames ?? 0) + frames;
+    await eventually(`${this.name} decodes ${frames} more frames`, async () => (await this.stats()).video.frames >= enough, 60_000 + frames * 200);
+  }
+
   /** Waits until the picture in that figure runs. */
-  async moves(name, ms = 10_000) {
+  async moves(name, ms = 60_000) {
     await eventually(`${this.name} sees ${name} move`, () => this.on("figure", name, isMoving), ms);
   }
 }
