@@ -33,6 +33,7 @@ export class BrowserPerson extends PagePerson {
       hasTouch: options.touch ?? false,
       permissions: options.permissions ?? ["camera", "microphone"],
     });
+    person.context.setDefaultTimeout(120_000);
     await person.context.addInitScript(rememberPeers);
     // Several pages on one machine: a small camera, unless a test is about large pictures.
     if (!options.largeCamera)
@@ -96,11 +97,11 @@ export class BrowserPerson extends PagePerson {
     return (role ? this.find(role, name) : this.page.getByLabel(name, { exact: true })).fill(text);
   }
 
-  sees(role, name, { inside, gone = false, ms = 30_000 } = {}) {
+  sees(role, name, { inside, gone = false, ms = 120_000 } = {}) {
     return this.find(role, name, inside).waitFor({ state: gone ? "detached" : "attached", timeout: ms });
   }
 
-  reads(text, { inside, ms = 30_000 } = {}) {
+  reads(text, { inside, ms = 120_000 } = {}) {
     const place = inside ? this.find(inside.role, inside.name) : this.page;
     return place.getByText(text).first().waitFor({ timeout: ms });
   }
@@ -110,7 +111,7 @@ export class BrowserPerson extends PagePerson {
   }
 
   on(role, name, fn) {
-    return this.find(role, name).evaluate(fn, undefined, { timeout: 5000 });
+    return this.find(role, name).evaluate(fn, undefined, { timeout: 20_000 });
   }
 
   run(fn, argument) {

@@ -73,7 +73,7 @@ function isMoving(figure) {
     let left = 2;
     const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
     video.requestVideoFrameCallback(shown);
-    setTimeout(resolve, 3000, false);
+    setTimeout(resolve, 10_000, false);
   });
 }
 
@@ -155,7 +155,7 @@ export class PagePerson {
   }
 
   /** Waits until frames of the other person are decoded and their sound has energy. */
-  async seesAndHears(other, ms = 60_000) {
+  async seesAndHears(other, ms = 120_000) {
     await eventually(
       `${this.name} sees and hears ${other.name}`,
       async () => {
@@ -178,14 +178,31 @@ export class PagePerson {
         await sleep(1500);
         return (await this.stats()).audio.energy - energy < 0.001;
       },
-      60_000,
+      120_000,
     );
   }
 
-  /** Waits until there is more to hear than now. */
-  async hearsMore() {
-    const { energy } = (await this.stats()).audio;
-    await eventually(`${this.name} hears something`, async () => (await this.stats()).audio.energy - energy > 0.001, 60_000);
+  /** Waits until a figure of the statistics has grown by so much. Firefox begins anew when what it sends changes. */
+  async grows(what, read, much, ms = 120_000) {
+    const now = async () => read(await this.stats()) ?? 0;
+    let last = await now();
+    let grown = 0;
+    await eventually(
+      `${this.name} ${what}`,
+      async () => {
+        const value = await now();
+        grown += value >= last ? value - last : value;
+        last = value;
+        if (grown < much) throw new Error(`${grown} of ${much}`);
+        return true;
+      },
+      ms,
+    );
+  }
+
+  /** Waits until there is something to hear, from now on. */
+  hearsMore() {
+    return this.grows("hears something", (s) => s.audio?.energy, 0.001);
   }
 
   /** Waits until nothing at all arrives any more. */
@@ -201,19 +218,17 @@ export class PagePerson {
         await sleep(1500);
         return (await packets()) === before;
       },
-      60_000,
+      120_000,
     );
   }
 
   /** Waits until that many more frames of the other's picture are decoded. */
-  async decodes(frames) {
-    const { video } = await this.stats();
-    const enough = (video?.frames ?? 0) + frames;
-    await eventually(`${this.name} decodes ${frames} more frames`, async () => (await this.stats()).video.frames >= enough, 60_000 + frames * 200);
+  decodes(frames) {
+    return this.grows(`decodes ${frames} more frames`, (s) => s.video?.frames, frames, 120_000 + frames * 200);
   }
 
   /** Waits until the picture in that figure runs. */
-  async moves(name, ms = 60_000) {
+  async moves(name, ms = 120_000) {
     await eventually(`${this.name} sees ${name} move`, () => this.on("figure", name, isMoving), ms);
   }
 }
