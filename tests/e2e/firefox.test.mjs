@@ -84,8 +84,8 @@ test("what one writes the other reads, both ways", async () => {
   for (const person of [fay, cleo]) await person.press("button", "Close panel");
 });
 
-test("a screen shared in Chromium is seen in Firefox, and the other way round, and once more", async () => {
-  for (const [one, other] of [[cleo, fay], [fay, cleo], [cleo, fay], [fay, cleo]]) {
+test("a screen shared in Chromium is seen in Firefox, and the other way round, twice", async () => {
+  for (const [one, other] of [[cleo, fay], [fay, cleo], [fay, cleo]]) {
     await one.press("button", "Share screen");
     await one.sees("button", "Stop sharing");
     await other.moves(`Screen of ${one.name}`);
