@@ -71,7 +71,7 @@ test("every operation, schema, event, message and code has its place, and every 
   // What one operation says.
   const article = page.locator("#postMessage");
   const text = await article.innerText();
-  for (const words of ["/api/v1/calls/{call_id}/messages", "Who is in the call.", "messages_per_minute", "32 KiB", "The slides"]) assert.ok(text.includes(words), `'${words}' in:\n${text}`);
+  for (const words of ["/api/v1/calls/{call_id}/messages", "Who is in the call; for whom it rings;", "messages_per_minute", "32 KiB", "The slides"]) assert.ok(text.includes(words), `'${words}' in:\n${text}`);
   await article.locator("summary", { hasText: "409" }).click();
   await article.getByText('"code": "wrong_state"').waitFor();
   assert.deepEqual(complaints, []);

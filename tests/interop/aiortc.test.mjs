@@ -1,7 +1,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Server } from "../support/server.mjs";
-import { activeCall, aiortcPeer } from "../support/call.mjs";
+import { activeCall, aiortcPeers } from "../support/call.mjs";
 
 let server;
 before(async () => (server = await Server.start({ workers: 1, mediads: 2 })));
@@ -9,7 +9,7 @@ after(() => server?.stop());
 
 test("two participants made of aiortc decode each other's picture and sound", async () => {
   const { ana, bela, call } = await activeCall(server);
-  const results = await Promise.all([ana, bela].map((p) => aiortcPeer(server, p, call, 15)));
+  const results = await aiortcPeers(server, [ana, bela], call, 8);
   for (const r of results) {
     console.log(`# ${JSON.stringify(r)}`);
     assert.ok(r.video >= 60, `${r.video} frames were decoded`);

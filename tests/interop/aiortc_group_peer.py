@@ -5,7 +5,8 @@ greys and tones it decoded.
 usage: aiortc_group_peer.py BASE TOKEN CALL_ID NUMBER PEOPLE SECONDS
 
 Offers microphone and camera, and as many recvonly slots as it takes to receive everybody else. Prints one line of
-JSON at the end: {"pictures": {number: frames}, "sounds": {number: frames}}.
+JSON when it has seen enough, after SECONDS at the latest: {"pictures": {number: frames}, "sounds": {number: frames}}.
+Leaves when its standard input ends.
 """
 import asyncio
 import fractions
@@ -119,9 +120,9 @@ async def main(base, token, call_id, number, people, seconds):
             if all(seen[kind].get(who, 0) >= ENOUGH for kind in seen for who in others):
                 break
             await asyncio.sleep(0.1)
+        print(json.dumps({**seen, "connection": pc.connectionState}), flush=True)
         # The others need their time too.
-        await asyncio.sleep(4)
-    print(json.dumps({**seen, "connection": pc.connectionState}))
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     for task in tasks:
         task.cancel()
     await pc.close()

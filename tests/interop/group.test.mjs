@@ -1,10 +1,9 @@
 // Group calls with WebRTC stacks that this project did not write, over two mediads.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import path from "node:path";
-import { Server, ROOT } from "../support/server.mjs";
+import { Server } from "../support/server.mjs";
 import { Person, befriend } from "../support/api.mjs";
+import { pythonPeers } from "../support/call.mjs";
 
 const NAMES = ["Ana", "Bela", "Cleo", "Dora"];
 
@@ -23,21 +22,9 @@ async function groupCall(names) {
   return { people, call };
 }
 
-function peer(person, call, number, people, seconds) {
-  return new Promise((resolve, reject) => {
-    const script = path.join(ROOT, "tests/interop/aiortc_group_peer.py");
-    const child = spawn("/usr/bin/python3", [script, server.base, person.token, call.id, String(number), String(people), String(seconds)]);
-    let out = "";
-    let err = "";
-    child.stdout.on("data", (d) => (out += d));
-    child.stderr.on("data", (d) => (err += d));
-    child.on("exit", (code) => (code === 0 ? resolve(JSON.parse(out.trim().split("\n").at(-1))) : reject(new Error(`peer ${number}: exit ${code}: ${err.slice(-2000)}`))));
-  });
-}
-
-test("four people on two mediads each decode everybody else's picture and sound", { timeout: 120_000 }, async () => {
+test("four people on two mediads each decode everybody else's picture and sound", { timeout: 240_000 }, async () => {
   const { people, call } = await groupCall(NAMES);
-  const results = await Promise.all(people.map((p, i) => peer(p, call, i, people.length, 60)));
+  const results = await pythonPeers("aiortc_group_peer.py", people.map((p, i) => [server.base, p.token, call.id, i, people.length, 150]));
   for (const [i, r] of results.entries()) {
     console.log(`# ${NAMES[i]}: ${JSON.stringify(r)}`);
     for (const k of people.keys()) {

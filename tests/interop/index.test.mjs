@@ -2,7 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { Server, freePorts } from "../support/server.mjs";
-import { activeCall, aiortcPeer } from "../support/call.mjs";
+import { activeCall, aiortcPeers } from "../support/call.mjs";
 import { UdpProxy, IndexChecker } from "../support/udp-proxy.mjs";
 
 test("with 5 % loss in both directions NACK, RTX and key frames repair, and no (key, index) is used twice", async () => {
@@ -17,7 +17,7 @@ test("with 5 % loss in both directions NACK, RTX and key frames repair, and no (
   });
   try {
     const { ana, bela, call } = await activeCall(server);
-    const results = await Promise.all([ana, bela].map((p) => aiortcPeer(server, p, call, 20)));
+    const results = await aiortcPeers(server, [ana, bela], call, 10);
     console.log(`# ${JSON.stringify(results)}, ${checker.packets} packets checked, ${JSON.stringify(proxy.counts)}`);
     for (const r of results) assert.ok(r.video >= 60 && r.audio >= 100, JSON.stringify(r));
     assert.ok(checker.packets > 500);

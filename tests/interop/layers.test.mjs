@@ -38,11 +38,11 @@ function complaints(person) {
   });
 }
 
-test("a tile gets the layer that fills it, in one unbroken stream, and a layer that nobody watches is not sent", { timeout: 240_000 }, async () => {
+test("a tile gets the layer that fills it, in one unbroken stream, and a layer that nobody watches is not sent", { timeout: 290_000 }, async () => {
   const [ana, bela] = await twoContacts(browser, server.base, { largeCamera: true });
   await ana.videoCall(bela);
   await bela.answer();
-  await Promise.all([ana.seesAndHears(bela, 30_000), bela.seesAndHears(ana, 30_000)]);
+  await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);
   // One camera in three layers is enough work for this machine.
   await ana.button("Turn camera off").click();
 
@@ -74,16 +74,16 @@ test("a tile gets the layer that fills it, in one unbroken stream, and a layer t
   await until("a large tile gets the highest layer", 60_000, ({ ana, bela }) => bela.f?.frames > 10 && bela.f.height === 720 && ana?.height === 720);
 
   view(180);
-  await until("a small tile gets the small layer", 20_000, ({ ana }) => ana.height === 180);
-  await until("the others are not sent any more", 20_000, ({ bela }) => !bela.f.active && !bela.h.active && bela.f.fps === 0 && bela.h.fps === 0 && bela.q.active && bela.q.fps > 0);
+  await until("a small tile gets the small layer", 60_000, ({ ana }) => ana.height === 180);
+  await until("the others are not sent any more", 60_000, ({ bela }) => !bela.f.active && !bela.h.active && bela.f.fps === 0 && bela.h.fps === 0 && bela.q.active && bela.q.fps > 0);
 
   const [before_, missed] = [await ana.stats(), await complaints(ana)];
   view(360);
-  await until("a larger tile gets the middle layer", 20_000, ({ ana, bela }) => ana.height === 360 && bela.h.active && bela.h.height === 360 && !bela.f.active);
+  await until("a larger tile gets the middle layer", 60_000, ({ ana, bela }) => ana.height === 360 && bela.h.active && bela.h.height === 360 && !bela.f.active);
   view(720);
-  const large = await until("a large tile gets the highest", 30_000, ({ ana, bela }) => ana.height === 720 && bela.f.active);
+  const large = await until("a large tile gets the highest", 60_000, ({ ana, bela }) => ana.height === 720 && bela.f.active);
   view(180);
-  await until("and a small one the small one again", 20_000, ({ ana }) => ana.height === 180);
+  await until("and a small one the small one again", 60_000, ({ ana }) => ana.height === 180);
   const after_ = await ana.stats();
   // The decoder never noticed. (It counts a freeze when a busy machine makes no picture for a while.)
   assert.deepEqual(await complaints(ana), missed);

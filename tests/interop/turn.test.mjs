@@ -37,7 +37,7 @@ before(async () => {
   await eventually(
     `coturn listens; it says ${turnLog}`,
     () => execFileSync("ss", ["-Htln", `sport = :${ports.tls}`], { encoding: "utf8" }).trim() !== "",
-    10_000,
+    60_000,
   );
   browser = await launchChromium(["--ignore-certificate-errors"]);
 });
@@ -89,7 +89,7 @@ async function join(person, call, scheme) {
 }
 
 for (const scheme of ["udp", "tcp", "tls"]) {
-  test(`two who may only relay see each other through coturn over ${scheme.toUpperCase()}`, { timeout: 90_000 }, async () => {
+  test(`two who may only relay see each other through coturn over ${scheme.toUpperCase()}`, { timeout: 120_000 }, async () => {
     const { ana, bela, call } = await activeCall(server);
     const peers = [await join(ana, call, scheme), await join(bela, call, scheme)];
     for (const peer of peers) {
@@ -100,7 +100,7 @@ for (const scheme of ["udp", "tcp", "tls"]) {
           if (!(state.frames > 10)) throw new Error(`${JSON.stringify(state)} ${turnLog.slice(-1500)}`);
           return true;
         },
-        30_000,
+        60_000,
         200,
       );
       assert.equal((await peer.state()).local, `relay ${scheme}`);

@@ -2,7 +2,7 @@
 // `make soak` runs it.
 import assert from "node:assert/strict";
 import { Server, eventually, sleep } from "../support/server.mjs";
-import { activeCall, aiortcPeer } from "../support/call.mjs";
+import { activeCall, aiortcPeers } from "../support/call.mjs";
 import { memoryOf } from "../support/memory.mjs";
 
 const minutes = Number(process.env.SOAK_MINUTES ?? 30);
@@ -14,7 +14,7 @@ try {
   let early;
   while (Date.now() < until) {
     const { ana, bela, call } = await activeCall(server);
-    const results = await Promise.all([ana, bela].map((p) => aiortcPeer(server, p, call, 8)));
+    const results = await aiortcPeers(server, [ana, bela], call, 4);
     for (const r of results) assert.ok(r.video > 0 && r.audio > 0, JSON.stringify(r));
     await ana.must("POST", `/calls/${call.id}/leave`);
     await eventually("transports are freed", async () => (await server.metric("parley_mediad_transports")) === 0, 5000);

@@ -276,7 +276,7 @@ export class Person {
   }
 
   /** The first event of that type for which match holds, now or within ms. It is taken out of the list. */
-  async event(type, match = () => true, ms = 5000) {
+  async event(type, match = () => true, ms = 30_000) {
     return eventually(
       `${this.name} hears ${type}; heard ${JSON.stringify(this.events?.map((e) => e.type))}`,
       () => {

@@ -112,7 +112,7 @@ export class BrowserPerson extends PagePerson {
   }
 
   on(role, name, fn) {
-    return this.find(role, name).evaluate(fn, undefined, { timeout: 5000 });
+    return this.find(role, name).evaluate(fn, undefined, { timeout: 20_000 });
   }
 
   run(fn, argument) {

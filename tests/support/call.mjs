@@ -13,17 +13,32 @@ export async function activeCall(server) {
   return { ana, bela, call };
 }
 
-/** A participant made of python3-aiortc; resolves with what it counted. */
-export function aiortcPeer(server, person, call, seconds) {
-  return new Promise((resolve, reject) => {
-    const child = spawn("/usr/bin/python3", [path.join(ROOT, "tests/interop/aiortc_peer.py"), server.base, person.token, call.id, String(seconds)]);
-    let out = "";
-    let err = "";
-    child.stdout.on("data", (d) => (out += d));
-    child.stderr.on("data", (d) => (err += d));
-    child.on("exit", (code) => {
-      if (code !== 0) return reject(new Error(`aiortc peer: exit ${code}: ${err.slice(-2000)}`));
-      resolve(JSON.parse(out.trim().split("\n").at(-1)));
-    });
-  });
+/** Participants made of python3-aiortc: a script of tests/interop, once with each list of arguments. All stay until each
+ * has written its line about what it saw; resolves with these lines. */
+export async function pythonPeers(script, each) {
+  const children = each.map((args) => spawn("/usr/bin/python3", [path.join(ROOT, "tests/interop", script), ...args.map(String)]));
+  const gone = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
+  try {
+    return await Promise.all(
+      children.map((child, i) => {
+        let out = "";
+        let err = "";
+        child.stderr.on("data", (d) => (err += d));
+        return new Promise((resolve, reject) => {
+          child.stdout.on("data", (d) => {
+            out += d;
+            if (out.includes("\n")) resolve(JSON.parse(out.slice(0, out.indexOf("\n"))));
+          });
+          void gone[i].then((code) => reject(new Error(`${script}: exit ${code}: ${err.slice(-2000)}`)));
+        });
+      }),
+    );
+  } finally {
+    for (const child of children) child.stdin.end();
+    await Promise.all(gone);
+  }
 }
+
+/** Two or more of them who decode each other, for so many seconds at least. */
+export const aiortcPeers = (server, people, call, least) =>
+  pythonPeers("aiortc_peer.py", people.map((person) => [server.base, person.token, call.id, least, least + 120]));

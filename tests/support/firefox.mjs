@@ -79,6 +79,7 @@ export class FirefoxPerson extends PagePerson {
     const person = new FirefoxPerson(base, name);
     person.context = await firefox.browser.createBrowserContext();
     person.page = await person.context.newPage();
+    person.page.setDefaultTimeout(120_000);
     await person.page.evaluateOnNewDocument(rememberPeers);
     person.page.on("console", (m) => {
       if (m.type() === "error") person.complaints.push(m.text());
@@ -96,7 +97,7 @@ export class FirefoxPerson extends PagePerson {
   }
 
   /** The page may draw itself anew between looking and doing: then once more. */
-  withFirst(role, name, inside, what, act, ms = 30_000) {
+  withFirst(role, name, inside, what, act, ms = 120_000) {
     return eventually(
       `${this.name}: ${what} ${role ?? ""} "${name}"`,
       async () => {
@@ -128,11 +129,11 @@ export class FirefoxPerson extends PagePerson {
     });
   }
 
-  sees(role, name, { inside, gone = false, ms = 30_000 } = {}) {
+  sees(role, name, { inside, gone = false, ms = 120_000 } = {}) {
     return eventually(`${this.name} sees ${role} "${name}"${gone ? " go" : ""}`, async () => ((await this.find(role, name, inside)) === null) === gone, ms);
   }
 
-  reads(text, { inside, ms = 30_000 } = {}) {
+  reads(text, { inside, ms = 120_000 } = {}) {
     return eventually(
       `${this.name} reads "${text}"`,
       async () => {

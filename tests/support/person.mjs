@@ -9,7 +9,7 @@
 //   key(name)                      presses a key
 //   on(role, name, fn)             runs fn in the page, with the first element that is called so
 //   run(fn, argument)              runs fn in the page
-import { eventually } from "./server.mjs";
+import { eventually, sleep } from "./server.mjs";
 
 let counter = 0;
 
@@ -73,7 +73,7 @@ function isMoving(figure) {
     let left = 2;
     const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
     video.requestVideoFrameCallback(shown);
-    setTimeout(resolve, 3000, false);
+    setTimeout(resolve, 10_000, false);
   });
 }
 
@@ -167,6 +167,64 @@ export class PagePerson {
     );
     // The picture is on the page, in the figure that carries the name, and it is not black.
     await eventually(`${other.name}'s picture is painted`, () => this.on("figure", other.name, isPainted), ms);
+  }
+
+  /** Waits until nothing is heard any more: the fake microphones beep every second. */
+  hearsNothing() {
+    return eventually(
+      `${this.name} hears nothing`,
+      async () => {
+        const energy = (await this.stats()).audio.energy;
+        await sleep(1500);
+        return (await this.stats()).audio.energy - energy < 0.001;
+      },
+      120_000,
+    );
+  }
+
+  /** Waits until a figure of the statistics has grown by so much. Firefox begins anew when what it sends changes. */
+  async grows(what, read, much, ms = 120_000) {
+    const now = async () => read(await this.stats()) ?? 0;
+    let last = await now();
+    let grown = 0;
+    await eventually(
+      `${this.name} ${what}`,
+      async () => {
+        const value = await now();
+        grown += value >= last ? value - last : value;
+        last = value;
+        if (grown < much) throw new Error(`${grown} of ${much}`);
+        return true;
+      },
+      ms,
+    );
+  }
+
+  /** Waits until there is something to hear, from now on. */
+  hearsMore() {
+    return this.grows("hears something", (s) => s.audio?.energy, 0.001);
+  }
+
+  /** Waits until nothing at all arrives any more. */
+  receivesNothing() {
+    const packets = async () => {
+      const { video, audio } = await this.stats();
+      return (video?.packets ?? 0) + (audio?.packets ?? 0);
+    };
+    return eventually(
+      `${this.name} receives nothing`,
+      async () => {
+        const before = await packets();
+        await sleep(1500);
+        return (await packets()) === before;
+      },
+      120_000,
+    );
+  }
+
+  /** Waits until that many more frames of the other's picture are decoded. */
+  decodes(frames) {
+    return this.grows(`decodes ${frames} more frames`, (s) => s.video?.frames, frames, 120_000 + frames * 200);
   }
 
   /** Waits until the picture in that figure runs. */

@@ -202,7 +202,7 @@ export class Server {
 }
 
 /** Calls fn until it gives a truthy value (or does not throw), at most ms milliseconds. */
-export async function eventually(what, fn, ms = 5000, step = 50) {
+export async function eventually(what, fn, ms = 30_000, step = 50) {
   const deadline = Date.now() + ms;
   let last;
   for (;;) {

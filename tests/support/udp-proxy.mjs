@@ -8,6 +8,8 @@ export class UdpProxy {
     const proxy = new UdpProxy();
     proxy.sockets = [];
     proxy.clients = new Map();
+    // From which port the mediads see a client; nothing for one of whom nothing was passed on.
+    proxy.seenFrom = new Map();
     proxy.drop = drop;
     proxy.tap = tap;
     proxy.counts = { up: 0, down: 0, dropped: 0 };
@@ -29,6 +31,7 @@ export class UdpProxy {
             listener.send(back, from.port, from.address);
           });
           up.on("error", () => {});
+          up.once("listening", () => proxy.seenFrom.set(key, up.address().port));
           proxy.clients.set(key, up);
           proxy.sockets.push(up);
         }

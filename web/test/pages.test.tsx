@@ -146,6 +146,12 @@ describe('small things', () => {
       'Camera and microphone refused',
     )
     expect(troubleOf({ microphone: 'none', camera: 'off' })?.title).toBe('No microphone found')
+    expect(troubleOf({ microphone: 'refused', camera: 'off' })?.tap).toBe(false)
+    expect(troubleOf({ microphone: 'interrupted', camera: 'on' })).toMatchObject({
+      title: 'Microphone interrupted',
+      kinds: ['microphone'],
+      tap: true,
+    })
   })
 
   it('initials come from the first and the last word', () => {

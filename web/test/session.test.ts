@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../src/api/client'
 import type { Call, Seat } from '../src/api/types'
-import type { Taken } from '../src/call/devices'
+import type { DeviceState, Taken } from '../src/call/devices'
 import type { SessionDeps, SessionStart, SessionView } from '../src/call/session'
 import { CallSession } from '../src/call/session'
 import { ana, bela, call, fakePeers, FakeTrack, member, user } from './support/fakes'
@@ -659,5 +659,87 @@ describe('devices', () => {
     await settle()
     expect(peer().sent.microphone).toBe(other.real)
     expect(onNews).toHaveBeenCalledWith('device_replaced')
+  })
+
+  /** In a call whose microphone the system has just silenced. */
+  async function silenced() {
+    const all = setUp()
+    await all.connect()
+    all.session.update(active())
+    const { microphone } = all.tracks
+    const set = (muted: boolean) => {
+      microphone.muted = muted
+      microphone.dispatchEvent(new Event(muted ? 'mute' : 'unmute'))
+    }
+    const other = new FakeTrack('audio')
+    const offer = (state: DeviceState, track: FakeTrack | null) =>
+      all.takeDevices.mockResolvedValueOnce({
+        microphone: { state, track: track?.real ?? null },
+        camera: { state: 'off', track: null },
+      })
+    const asked = all.takeDevices.mock.calls.length
+    set(true)
+    return { ...all, microphone, set, other, offer, asked, wait: () => vi.advanceTimersByTimeAsync(3_000) }
+  }
+
+  it('that fall silent for a moment are left alone', async () => {
+    const { set, wait, takeDevices, asked, view, microphone } = await silenced()
+    set(false)
+    await wait()
+    expect(takeDevices).toHaveBeenCalledTimes(asked)
+    expect(view()).toMatchObject({ microphone: 'on', microphoneOn: true })
+    expect(microphone.stopped).toBe(false)
+  })
+
+  it('that stay silent are taken anew, on the same m-line', async () => {
+    const { wait, offer, other, peer, microphone, view } = await silenced()
+    offer('on', other)
+    await wait()
+    expect(peer().sent.microphone).toBe(other.real)
+    expect(microphone.stopped).toBe(true)
+    expect(view()).toMatchObject({ microphone: 'on', microphoneOn: true })
+  })
+
+  it('that the system does not give back wait for a tap, and the others are told', async () => {
+    const { session, wait, offer, other, peer, view, api, settle } = await silenced()
+    offer('refused', null)
+    await wait()
+    expect(view()).toMatchObject({ microphone: 'interrupted', microphoneOn: false })
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { muted: { audio: true, video: false } })
+    offer('on', other)
+    session.retry(['microphone'])
+    await settle()
+    expect(peer().sent.microphone).toBe(other.real)
+    expect(view()).toMatchObject({ microphone: 'on', microphoneOn: true })
+    expect(api.updateMember).toHaveBeenLastCalledWith('c1', { muted: { audio: false, video: false } })
+  })
+
+  it('that come back by themselves go on', async () => {
+    const { wait, offer, other, set, peer, microphone, view } = await silenced()
+    other.muted = true
+    offer('on', other)
+    await wait()
+    expect(view().microphone).toBe('interrupted')
+    expect(other.stopped).toBe(true)
+    set(false)
+    expect(view()).toMatchObject({ microphone: 'on', microphoneOn: true })
+    expect(peer().sent.microphone).toBe(microphone.real)
+  })
+
+  it('are looked after when the page is looked at again', async () => {
+    const { session, settle, wait, offer, other, peer } = await silenced()
+    offer('in_use', null)
+    await wait()
+    offer('on', other)
+    session.looked()
+    await settle()
+    expect(peer().sent.microphone).toBe(other.real)
+  })
+
+  it('that are switched off are not asked for', async () => {
+    const { session, wait, takeDevices, asked } = await silenced()
+    session.toggleMicrophone()
+    await wait()
+    expect(takeDevices).toHaveBeenCalledTimes(asked)
   })
 })

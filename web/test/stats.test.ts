@@ -126,6 +126,30 @@ describe('an offer', () => {
     ])
   })
 
+  it('has H.264 and VP8 of what Safari knows', () => {
+    const codec = (mimeType: string, sdpFmtpLine?: string) => ({ mimeType, sdpFmtpLine, clockRate: 90_000 })
+    const line = (profile: string, mode: 0 | 1) =>
+      codec('video/H264', `level-asymmetry-allowed=1;packetization-mode=${mode};profile-level-id=${profile}`)
+    const kept = usualCodecs([
+      line('640c1f', 1),
+      codec('video/rtx'),
+      line('42e01f', 1),
+      line('640c1f', 0),
+      line('42e01f', 0),
+      codec('video/H265', 'level-id=93;profile-id=1;tier-flag=0;tx-mode=SRST'),
+      codec('video/VP8'),
+      codec('video/VP9', 'profile-id=0'),
+      codec('video/red'),
+      codec('video/ulpfec'),
+    ])
+    expect(kept).toEqual([
+      codec('video/rtx'),
+      line('42e01f', 1),
+      codec('video/VP8'),
+      codec('video/VP9', 'profile-id=0'),
+    ])
+  })
+
   it("takes Firefox's VP9, which names no profile", () => {
     const codec = (mimeType: string, sdpFmtpLine: string) => ({ mimeType, sdpFmtpLine, clockRate: 90_000 })
     const all = [codec('video/VP8', 'max-fs=12288;max-fr=60'), codec('video/VP9', 'max-fs=12288;max-fr=60')]

@@ -256,6 +256,13 @@ export class Controller {
     return () => this.wordsListeners.delete(listener)
   }
 
+  /** The page is on the screen again. */
+  looked(): void {
+    this.nudge()
+    this.session?.looked()
+    this.held?.looked()
+  }
+
   nudge(): void {
     if (this.store.getState().auth === 'unreachable') void this.boot()
     this.link.nudge()

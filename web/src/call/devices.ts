@@ -1,11 +1,15 @@
 /* Own microphone and camera. Each is in one state, and a failure of one never takes the other away.
  *
- *   off ──want──▶ asking ──▶ on ──▶ unplugged
- *                   └──▶ refused · in_use · none · failed */
+ *   off ──want──▶ asking ──▶ on ──▶ unplugged · interrupted
+ *                   └──▶ refused · in_use · none · failed
+ *
+ * Interrupted: the system has taken it away for something else (a phone call), and another question did not bring it
+ * back. The track is kept: it may come back by itself. */
 
 import { t } from '@lingui/core/macro'
 
-export type DeviceState = 'off' | 'asking' | 'on' | 'refused' | 'in_use' | 'none' | 'failed' | 'unplugged'
+export type DeviceState =
+  'off' | 'asking' | 'on' | 'refused' | 'in_use' | 'none' | 'failed' | 'unplugged' | 'interrupted'
 
 export type DeviceKind = 'microphone' | 'camera'
 
@@ -118,7 +122,7 @@ export async function takeDevices(
 }
 
 export const troubled = (state: DeviceState): boolean =>
-  state === 'refused' || state === 'in_use' || state === 'none' || state === 'failed' || state === 'unplugged'
+  state !== 'off' && state !== 'asking' && state !== 'on'
 
 /** What is plugged in. Names are there once the person has allowed one of a kind. */
 export async function listDevices(): Promise<Devices> {

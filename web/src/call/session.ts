@@ -127,9 +127,12 @@ const CONNECT_WITHIN_MS = 6_000
 const RESTART_WITHIN_MS = 2_500
 const LISTEN_EVERY_MS = 1_000
 const LEVELS_EVERY_MS = 250
+/** A device is silent for a moment when another program begins or ends; a phone call is longer. */
+const MUTED_FOR_MS = 2_000
 /** Consent checks are answered every 2.5 s at the latest, so this many silent rounds mean that nothing comes. */
 const SILENT_ROUNDS = 4
 
+const DEVICES: readonly DeviceKind[] = ['microphone', 'camera']
 const SENT: readonly SentKind[] = ['microphone', 'camera', 'screen', 'screen_audio']
 
 /** What the server was told of this person. */
@@ -182,6 +185,7 @@ export class CallSession {
   private seats: Seat[] | null = null
   /** Who said that the sharing is over and still has a seat: the server waits for silence, nobody here does. */
   private readonly stopped = new Set<string>()
+  private readonly mutedTimers: Partial<Record<DeviceKind, ReturnType<typeof setTimeout>>> = {}
   private readonly streams = new Map<string, MediaStream>()
   private since: number | null = null
 
@@ -299,6 +303,11 @@ export class CallSession {
   networkChanged(): void {
     if (!this.over && this.media === 'connected' && this.peerState !== 'connected')
       void this.recover('ice_restart')
+  }
+
+  /** The page is looked at again, perhaps after a phone call. */
+  looked(): void {
+    for (const kind of DEVICES) if (this.devices[kind].track?.muted) void this.takeAgain(kind)
   }
 
   /** Asks the server how the call is; for when events may have been missed. */
@@ -524,6 +533,7 @@ export class CallSession {
     clearInterval(this.levelTimer)
     clearTimeout(this.reconnectTimer)
     clearTimeout(this.disconnectTimer)
+    for (const kind of DEVICES) clearTimeout(this.mutedTimers[kind])
     this.peer?.close()
     this.peer = null
     this.sounds?.close()
@@ -569,6 +579,40 @@ export class CallSession {
       this.carry(kind)
       void this.replace(kind)
     })
+    track?.addEventListener('mute', () => this.fellSilent(kind))
+    track?.addEventListener('unmute', () => {
+      if (this.over || this.devices[kind].track !== track || this.devices[kind].state !== 'interrupted')
+        return
+      this.devices[kind] = { state: 'on', track }
+      this.carry(kind)
+    })
+    if (state === 'on') this.fellSilent(kind)
+    this.carry(kind)
+  }
+
+  /** The system gives nothing any more, as iOS does during a phone call and sometimes after it. */
+  private fellSilent(kind: DeviceKind): void {
+    clearTimeout(this.mutedTimers[kind])
+    if (this.over || !this.devices[kind].track?.muted) return
+    this.mutedTimers[kind] = setTimeout(() => void this.takeAgain(kind), MUTED_FOR_MS)
+  }
+
+  /** What stays silent is asked for anew; when that does not help, it wants a tap, or the end of the phone call. */
+  private async takeAgain(kind: DeviceKind): Promise<void> {
+    const { track, state } = this.devices[kind]
+    if (this.over || !this.want[kind] || !track?.muted || state === 'asking') return
+    const { [kind]: taken } = await this.deps.takeDevices({
+      microphone: kind === 'microphone',
+      camera: kind === 'camera',
+    })
+    if (this.over || !this.want[kind] || this.devices[kind].track !== track) {
+      taken.track?.stop()
+      return
+    }
+    if (taken.track && taken.track !== track && !taken.track.muted) return this.hold(kind, taken)
+    if (taken.track !== track) taken.track?.stop()
+    // A new question may have woken the old one.
+    this.devices[kind] = { state: track.muted ? 'interrupted' : 'on', track }
     this.carry(kind)
   }
 
@@ -616,8 +660,10 @@ export class CallSession {
     if (this.over) return
     const { state, track } = this.devices[kind]
     this.want[kind] = !this.isOn(kind)
-    if (kind === 'microphone' && track) track.enabled = this.want[kind]
-    else if (this.want[kind]) {
+    if (kind === 'microphone' && track && state !== 'interrupted') {
+      track.enabled = this.want[kind]
+      if (this.want[kind]) this.fellSilent(kind)
+    } else if (this.want[kind]) {
       if (state !== 'asking') void this.acquire(kind)
     } else if (track) {
       // A camera that is off is off: its light goes out.
@@ -689,6 +735,7 @@ export class CallSession {
     const generation = ++this.generation
     clearTimeout(this.reconnectTimer)
     clearTimeout(this.disconnectTimer)
+    for (const kind of DEVICES) clearTimeout(this.mutedTimers[kind])
     this.peer?.close()
     this.peer = null
     this.seats = this.seats && this.seats.map((seat) => ({ ...seat, state: 'waiting' }))

@@ -40,9 +40,9 @@ export const useParley = <T>(select: (state: AppState) => T): T => useStore(parl
 
 for (const change of ['online', 'offline']) addEventListener(change, () => parley.nudge())
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible') parley.nudge()
+  if (document.visibilityState === 'visible') parley.looked()
 })
 addEventListener('pageshow', (event) => {
-  if (event.persisted) parley.nudge()
+  if (event.persisted) parley.looked()
 })
 navigator.mediaDevices?.addEventListener?.('devicechange', () => void parley.refreshDevices())

@@ -10,6 +10,8 @@ export interface Trouble {
   title: string
   text: string
   without: string
+  /** The system lets it go on, once somebody touches the page. */
+  tap: boolean
 }
 
 type What = DeviceKind | 'both'
@@ -40,6 +42,11 @@ function words(what: What, state: DeviceState): { title: string; text: string } 
         title: pick(t`Camera unplugged`, t`Microphone unplugged`, t`Camera and microphone unplugged`),
         text: t`Plug it in again, or go on without.`,
       }
+    case 'interrupted':
+      return {
+        title: pick(t`Camera interrupted`, t`Microphone interrupted`, t`Camera and microphone interrupted`),
+        text: t`A phone call or another app has it. It comes back when that is over, or with a tap.`,
+      }
     default:
       return {
         title: pick(
@@ -59,11 +66,22 @@ export function troubleOf(session: Pick<SessionView, 'microphone' | 'camera'>): 
       kinds: ['microphone', 'camera'],
       ...words('both', microphone),
       without: t`Just listen and watch`,
+      tap: microphone === 'interrupted',
     }
   if (troubled(microphone))
-    return { kinds: ['microphone'], ...words('microphone', microphone), without: t`Just listen` }
+    return {
+      kinds: ['microphone'],
+      ...words('microphone', microphone),
+      without: t`Just listen`,
+      tap: microphone === 'interrupted',
+    }
   if (troubled(camera))
-    return { kinds: ['camera'], ...words('camera', camera), without: t`Join without video` }
+    return {
+      kinds: ['camera'],
+      ...words('camera', camera),
+      without: t`Join without video`,
+      tap: camera === 'interrupted',
+    }
   return null
 }
 
@@ -79,7 +97,7 @@ export function DeviceTrouble({ session }: { session: SessionView }) {
       <p className="mt-1 text-soft">{trouble.text}</p>
       <div className="mt-4 flex flex-wrap gap-2">
         <Button look="accent" onClick={() => parley.retryDevices(trouble.kinds)}>
-          {t`Try again`}
+          {trouble.tap ? t`Tap to resume` : t`Try again`}
         </Button>
         <Button onClick={() => parley.withoutDevices(trouble.kinds)}>{trouble.without}</Button>
       </div>

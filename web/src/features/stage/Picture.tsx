@@ -16,6 +16,17 @@ interface Props {
 /** How much of a picture may be cut off before bars are better than missing heads. */
 const CROP_UP_TO = 0.3
 
+/** At once, or, where the browser does not play by itself (a phone that saves its battery), with the next touch. */
+function playWhenAllowed(video: HTMLVideoElement): void {
+  video.play().catch((error: unknown) => {
+    if (!(error instanceof DOMException && error.name === 'NotAllowedError')) return
+    const again = () => {
+      if (video.isConnected && video.srcObject && video.paused) video.play().catch(() => undefined)
+    }
+    addEventListener('click', again, { once: true })
+  })
+}
+
 /** Pictures only: what is heard is played elsewhere, whatever is on the screen. */
 export function Picture({ stream, mirrored, covered, whole = false, still = false, className }: Props) {
   const ref = useRef<HTMLVideoElement>(null)
@@ -26,7 +37,7 @@ export function Picture({ stream, mirrored, covered, whole = false, still = fals
     if (!video) return
     if (video.srcObject !== stream) video.srcObject = stream
     if (still) video.pause()
-    else if (stream && video.paused) video.play().catch(() => undefined)
+    else if (stream && video.paused) playWhenAllowed(video)
   })
 
   useEffect(() => {
