@@ -109,7 +109,13 @@ export function Stage({ me, session, withSelf }: Props) {
       {withSelf && place(me.id, () => <Self me={me} session={session} />)}
       {own.length > 0 && place('own screen', () => <OwnScreen me={me} session={session} />)}
       {pages > 1 && (
-        <div className="pointer-events-none absolute inset-x-1 top-0 bottom-5 z-10 flex items-center justify-between *:pointer-events-auto">
+        <div
+          className={cx(
+            'pointer-events-none absolute start-1 top-0 bottom-5 z-10 flex items-center justify-between *:pointer-events-auto',
+            // Beside the strip, not over the pin buttons of its small tiles.
+            strip === 'beside' ? 'end-[calc(max(19%,7.5rem)+0.75rem)]' : 'end-1',
+          )}
+        >
           <PageButton label={t`Previous page`} to={at - 1} last={pages - 1}>
             <ChevronLeft aria-hidden className="size-6 rtl:-scale-x-100" />
           </PageButton>
