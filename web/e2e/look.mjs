@@ -34,6 +34,36 @@ export async function turn(page, theme) {
   await settle(page)
 }
 
+/** Controls that something else lies over, or that lie outside the window; each is scrolled to, as one would. */
+export async function buried(page) {
+  await settle(page)
+  return page.evaluate(() => {
+    const scope = document.querySelector('dialog:modal') ?? document
+    const lines = []
+    for (const one of scope.querySelectorAll('button, a[href], input, select, textarea, [role=menuitem]')) {
+      if (!one.checkVisibility({ visibilityProperty: true }) || one.disabled) continue
+      one.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' })
+      const { x, y, width, height } = one.getBoundingClientRect()
+      // A box that is only there for assistive technology has a label that is pressed.
+      if (width < 8 || height < 8) continue
+      const name = one.getAttribute('aria-label') || one.textContent || one.id
+      if (x < -1 || x + width > innerWidth + 1) {
+        lines.push(`"${name}" is cut off at the side`)
+        continue
+      }
+      const over = document.elementFromPoint(x + width / 2, y + height / 2)
+      if (!over) lines.push(`"${name}" is outside the window`)
+      else if (
+        !one.contains(over) &&
+        !over.contains(one) &&
+        ![...(one.labels ?? [])].some((l) => l.contains(over))
+      )
+        lines.push(`"${name}" lies under ${over.outerHTML.slice(0, 120)}`)
+    }
+    return lines
+  })
+}
+
 /** One line for each finding; `colours`: only those that the theme decides about. */
 export async function findings(page, { colours = false } = {}) {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE)

@@ -12,10 +12,14 @@ import {
   dora,
   emil,
   fatima,
+  goesOn,
+  HISTORY,
+  leftBy,
   LOOKS,
   me,
   member,
   message,
+  past,
   people,
   REQUESTS,
   ringingFrom,
@@ -25,7 +29,6 @@ import {
 
 /** Home and the call, also on a phone on its side and on a tablet. */
 const EVERYWHERE = ['wide', 'phone', 'sideways', 'tablet']
-const SMALL = ['phone', 'sideways']
 
 const field = (page, label) => page.getByLabel(label, { exact: true })
 const menuitem = (page, name) => page.getByRole('menuitem', { name, exact: true })
@@ -246,13 +249,75 @@ const home = [
     },
   },
   {
+    name: 'words',
+    shots: ['home-unread', 'history-leave', 'person-unread', 'notice-words'],
+    looks: EVERYWHERE,
+    options: { history: [leftBy(bela, 2), goesOn(), past('n1', 60, me, chidi, 'timeout'), ...HISTORY] },
+    play: async ({ page, world, send, button, shoot }) => {
+      await page.goto('/')
+      const join = page.getByRole('button', { name: /^Join the call with/ }).filter({ visible: true })
+      await join.scrollIntoViewIfNeeded()
+      await page.getByText('2 new messages').first().waitFor({ state: 'attached' })
+      await shoot('home-unread')
+      await button('Leave Chidi Okafor a message').filter({ visible: true }).click()
+      await field(page, 'Message to leave').filter({ visible: true }).scrollIntoViewIfNeeded()
+      await shoot('history-leave')
+      await page.getByRole('link', { name: /Bela/ }).click()
+      await page.getByText('Agreed.').filter({ visible: true }).waitFor()
+      await shoot('person-unread')
+      await page.goto('/')
+      await button('Account menu').waitFor()
+      const said = { ...message(3, bela, 'I am in the office until five, call me there.'), call_id: 'h0' }
+      await page.getByRole('link', { name: /Bela/ }).waitFor()
+      send({ type: 'message', call_id: 'h0', message: said })
+      await button('Show').waitFor()
+      await shoot('notice-words')
+      if (world.asked.every((one) => one !== 'PUT /calls/h0/messages/read'))
+        throw new Error('nothing was read')
+    },
+  },
+  {
+    name: 'removed',
+    shots: ['notice-return'],
+    options: { call: callOf(crowd(3)) },
+    play: async ({ page, world, send, button, shoot }) => {
+      await page.goto('/')
+      await button('Return to call').click()
+      await page.waitForFunction(() => window.__far?.connectionState === 'connected')
+      // The server gave up waiting for this page; the others go on.
+      const { version } = (world.call = {
+        ...world.call,
+        version: world.call.version + 1,
+        members: world.call.members.map((one) => (one.user.id === me.id ? member(me, 'left') : one)),
+      })
+      send({ type: 'member.left', call_id: 'c1', version, member: member(me, 'left'), reason: 'lost' })
+      await page.getByRole('alert').getByRole('button', { name: 'Return to call' }).waitFor()
+      await shoot('notice-return')
+    },
+  },
+  {
+    name: 'api-docs',
+    shots: ['api-docs', 'api-docs-operation'],
+    options: { signedIn: false },
+    play: async ({ page, shoot }) => {
+      await page.goto('/api/docs')
+      await page.getByRole('heading', { level: 1 }).waitFor()
+      await shoot('api-docs')
+      await page.locator('#startCall').scrollIntoViewIfNeeded()
+      await shoot('api-docs-operation')
+    },
+  },
+  {
     name: 'device-check',
     shots: ['device-check'],
     play: async ({ page, button, shoot }) => {
       await page.goto('/')
       await button('Check camera and microphone').click()
       await page.getByText('Your microphone works.').waitFor()
-      await page.getByLabel('Your camera').scrollIntoViewIfNeeded()
+      // In the middle: what lies under the page's head is no target.
+      await page
+        .getByLabel('Your camera')
+        .evaluate((one) => one.scrollIntoView({ block: 'center', behavior: 'instant' }))
       await shoot('device-check')
     },
   },
@@ -412,7 +477,7 @@ const home = [
 const ringing = [
   {
     name: 'incoming',
-    shots: ['incoming', 'incoming-audio', 'incoming-group'],
+    shots: ['incoming', 'incoming-audio', 'incoming-group', 'incoming-reply'],
     looks: EVERYWHERE,
     play: async ({ page, rings, send, button, shoot }) => {
       await page.goto('/')
@@ -435,6 +500,11 @@ const ringing = [
         rings(call)
         await page.getByRole('dialog', { name: 'Incoming call', exact: true }).waitFor()
         await shoot(shot)
+        if (shot === 'incoming') {
+          await button('Reply and reject').click()
+          await field(page, 'Your own reply').waitFor()
+          await shoot('incoming-reply')
+        }
         await over(call)
       }
     },
@@ -459,6 +529,7 @@ const ringing = [
       await page.goto('/')
       await ring(bela)
       await page.getByRole('status').getByText('Calling…').waitFor()
+      await page.getByRole('status').getByText('Ringing on 2 devices').waitFor()
       await shoot('calling')
       change(() => ({ members: [member(me), member(bela, 'ringing'), member(chidi, 'ringing')] }))
       await shoot('calling-group')
@@ -711,7 +782,7 @@ const inCall = [
   },
   {
     name: 'chat',
-    shots: ['chat', 'chat-empty', 'chat-loading', 'chat-unread', 'chat-offline'],
+    shots: ['chat', 'chat-empty', 'chat-loading', 'chat-emojis', 'chat-unread', 'chat-offline'],
     looks: EVERYWHERE,
     options: { call: callOf(crowd(3)), silent: /GET .*messages/ },
     play: async ({ page, world, enter, send, button, stir, shoot }) => {
@@ -737,6 +808,9 @@ const inCall = [
       send({ type: 'typing', call_id: 'c1', user_id: bela.id })
       await page.getByText('Bela Kovács is writing…').waitFor()
       await shoot('chat')
+      await button('Emoji').click()
+      await page.getByRole('group', { name: 'Emojis', exact: true }).waitFor()
+      await shoot('chat-emojis')
       await button('Close panel').click()
       const next = message(7, bela, 'See you at three')
       world.messages.push(next)
@@ -832,9 +906,9 @@ const inCall = [
     },
   },
   {
-    name: 'devices-small',
-    shots: ['devices'],
-    looks: SMALL,
+    name: 'devices-panel',
+    shots: ['devices', 'devices-camera-off'],
+    looks: EVERYWHERE,
     options: { call: callOf(crowd(2)) },
     play: async ({ page, enter, button, stir, shoot }) => {
       await enter()
@@ -843,6 +917,9 @@ const inCall = [
       await menuitem(page, 'Devices').click()
       await page.getByRole('combobox', { name: /Camera/ }).waitFor()
       await shoot('devices')
+      await button('Turn camera off').click()
+      await button('Try the camera').waitFor()
+      await shoot('devices-camera-off')
     },
   },
   ...[
@@ -877,10 +954,10 @@ const inCall = [
   },
   {
     name: 'weak',
-    shots: ['reconnecting-other', 'weak', 'toasts', 'call-offline', 'reconnecting'],
+    shots: ['reconnecting-other', 'weak', 'toasts', 'call-offline', 'call-no-network', 'reconnecting'],
     looks: EVERYWHERE,
     options: { call: callOf(crowd(4)) },
-    play: async ({ page, world, enter, send, change, changeMember, shoot }) => {
+    play: async ({ page, world, context, enter, send, change, changeMember, shoot }) => {
       await enter()
       changeMember(bela.id, { state: 'reconnecting' })
       await page.getByText('Reconnecting…').first().waitFor()
@@ -902,6 +979,10 @@ const inCall = [
       await world.socket.close()
       await page.getByText('Connection lost, reconnecting…').waitFor()
       await shoot('call-offline')
+      await context.setOffline(true)
+      await page.getByText('You are offline').waitFor()
+      await shoot('call-no-network')
+      await context.setOffline(false)
       world.refuse = /media/
       await page.evaluate(() => window.__far.close())
       world.noEvents = false

@@ -125,7 +125,7 @@ export const ringingFrom = (caller, others = [], more = {}) =>
     ...more,
   })
 
-const past = (id, minutes, by, other, end_reason, lasted = 0) =>
+export const past = (id, minutes, by, other, end_reason, lasted = 0) =>
   callOf([member(me, 'left'), member(other, 'left')], {
     id,
     state: 'ended',
@@ -136,7 +136,17 @@ const past = (id, minutes, by, other, end_reason, lasted = 0) =>
     end_reason,
     messages: lasted > 20 ? 3 : 0,
   })
-const HISTORY = [
+/** Bela did not get hold of the one who looks, and left words. */
+export const leftBy = (user, unread, minutes = 12) => ({
+  ...past('h0', minutes, user, user, 'timeout'),
+  messages: unread,
+  unread,
+})
+/** A group call that goes on without the one who looks. */
+export const goesOn = () => ({
+  ...callOf([member(me, 'left'), member(bela), member(chidi)], { id: 'g1', started_by: bela.id }),
+})
+export const HISTORY = [
   past('h1', 34, bela, bela, 'timeout'),
   past('h2', 150, me, chidi, 'hangup', 12),
   past('h3', 1600, dora, dora, 'hangup', 47),
@@ -205,6 +215,14 @@ export function seatsOf(call, state = 'live') {
   sharers.forEach(({ user }, n) => sit(PAIRS - 1 - n, user.id, ['screen_audio', 'screen']))
   return { type: 'seats', call_id: call.id, seats }
 }
+
+/** The server's word that somebody watches our camera, and which layers of it. */
+export const layersOf = (call, active = ['q', 'h', 'f']) => ({
+  type: 'layers',
+  call_id: call.id,
+  mid: '1',
+  layers: ['q', 'h', 'f'].map((rid) => ({ rid, active: active.includes(rid) })),
+})
 
 /** In the page: faces on every seat, and a page of text on the last two, where screens sit. */
 function farEnd() {
@@ -300,7 +318,8 @@ async function serve() {
     const path = new URL(request.url, 'http://localhost').pathname
     const file = join(DIST, path)
     const asset = extname(path) !== ''
-    const found = asset && existsSync(file) ? file : join(DIST, 'index.html')
+    const docs = path === '/api/docs' && join(DIST, 'api/docs.html')
+    const found = docs || (asset && existsSync(file) ? file : join(DIST, 'index.html'))
     response.writeHead(asset && found !== file ? 404 : 200, {
       'Content-Type': TYPES[extname(found)] ?? 'text/plain',
       'Content-Security-Policy': CSP,
@@ -349,6 +368,8 @@ const newWorld = (options) => ({
   messages: [],
   /** The call of the page; told at the beginning where there is one. */
   call: null,
+  /** On so many devices rings whoever is called. */
+  rings: 2,
   /** Answers to nothing whose method and path match: `GET /calls`. */
   silent: null,
   /** Breaks the connection for those. */
@@ -541,7 +562,10 @@ async function answer({ route, page, world, send, change, changeMember }) {
       video,
       answered_at: null,
     })
-    return json(201, { call: world.call })
+    const ringing = invite
+      .filter((who) => world.rings > 0 && CONTACTS.some(({ user }) => user.id === who))
+      .map((user_id) => ({ user_id, devices: world.rings }))
+    return json(201, { call: world.call, ringing })
   }
   if (path.endsWith('/media') || path.includes('/media/')) {
     if (method === 'DELETE') return route.fulfill({ status: 204 })
@@ -552,6 +576,12 @@ async function answer({ route, page, world, send, change, changeMember }) {
       headers: { Location: `/api/v1${path.replace(/\/media.*/, '/media/m1')}` },
       body: sdp,
     })
+  }
+  const read = /^PUT \/calls\/(\w+)\/messages\/read$/.exec(name)?.[1]
+  if (read) {
+    world.history = world.history.map((one) => (one.id === read ? { ...one, unread: 0 } : one))
+    send({ type: 'messages.read', call_id: read, seq: request.postDataJSON().seq })
+    return route.fulfill({ status: 204 })
   }
   if (path.endsWith('/messages') && method === 'GET') {
     const after = Number(url.searchParams.get('after') ?? 0)
@@ -599,7 +629,8 @@ async function answer({ route, page, world, send, change, changeMember }) {
     const known = world.call.members.filter(({ user }) => !invite.includes(user.id))
     const added = people.filter(({ id }) => invite.includes(id)).map((user) => member(user, 'ringing'))
     change(() => ({ members: [...known, ...added] }))
-    return call()
+    const ringing = added.map(({ user }) => ({ user_id: user.id, devices: world.rings }))
+    return json(200, { call: world.call, ringing })
   }
   if (path.endsWith('/leave') || path.endsWith('/end') || path.endsWith('/decline')) {
     change(() => ({ state: 'ended', end_reason: 'hangup' }))

@@ -11,6 +11,7 @@ import { chooseLocale, LOCALES, useLocale } from '../../state/locale'
 import { parley } from '../../state/parley'
 import type { ThemeChoice } from '../../state/theme'
 import { useTheme } from '../../state/theme'
+import { useMedia } from '../../state/useMedia'
 import { Avatar } from '../../ui/Avatar'
 import { cx } from '../../ui/cx'
 import { mainLandmark } from '../../ui/landmark'
@@ -133,6 +134,7 @@ function Choices<T extends string>({ title, value, options, onChoose }: ChoicesP
 
 /** Opens beside the menu where there is room, and over it where there is not. */
 function Submenu({ icon, title, children }: { icon: ReactNode; title: string; children: ReactNode }) {
+  const room = useMedia('(width >= 480px)')
   return (
     <DropdownMenu.Sub>
       <DropdownMenu.SubTrigger className={cx(ITEM, 'data-[state=open]:bg-sunken')}>
@@ -142,7 +144,8 @@ function Submenu({ icon, title, children }: { icon: ReactNode; title: string; ch
       </DropdownMenu.SubTrigger>
       <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.SubContent
-          sideOffset={6}
+          // Beside means left of it here; on a phone that would be outside the window.
+          sideOffset={room ? 6 : -144}
           collisionPadding={12}
           className="z-30 w-52 animate-fade rounded-tile border border-line bg-raised p-2 shadow-float"
         >

@@ -43,9 +43,11 @@ export function SelfCorner({ me, session }: { me: User; session: SessionView }) 
         'absolute z-10 w-26 touch-none rounded-tile shadow-float ring-1 ring-white/10 select-none landscape:max-sm:w-36 sm:w-56',
         'h-max [@media(height<480px)]:w-36',
         drag ? 'cursor-grabbing' : 'cursor-grab transition-transform duration-150',
-        // Above the strip of small tiles, where that lies below.
-        corner.bottom ? 'bottom-3 portrait:group-has-data-[layout=speaker]/stage:bottom-[5.5rem]' : 'top-3',
-        corner.end ? 'end-4 sm:end-6' : 'start-4 sm:start-6',
+        // Never over the strip of small tiles, whether that lies below or beside.
+        corner.bottom ? 'bottom-3 group-has-data-[strip=below]/stage:bottom-[5.5rem]' : 'top-3',
+        corner.end
+          ? 'end-4 group-has-data-[strip=beside]/stage:end-[calc(max(19%,7.5rem)+1rem)]! sm:end-6'
+          : 'start-4 sm:start-6',
       )}
     >
       <div className="relative aspect-3/4 sm:aspect-video landscape:aspect-video">

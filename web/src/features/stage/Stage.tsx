@@ -56,6 +56,7 @@ export function Stage({ me, session, withSelf }: Props) {
     boxes,
     pages,
     page: at,
+    strip,
   } = useMemo(() => arrange({ keys: all.split('\n'), main, ...size, page }), [all, main, size, page])
   useTellView(session, boxes)
   // In a row from left to right: the speaker, then the pages of the grid.
@@ -90,8 +91,10 @@ export function Stage({ me, session, withSelf }: Props) {
     <div
       ref={box}
       {...swipe}
-      className="relative size-full touch-pan-y touch-pinch-zoom"
+      // The page number has a line of its own: it covers nobody's name.
+      className={cx('relative size-full touch-pan-y touch-pinch-zoom', pages > 1 && 'pb-5')}
       data-layout={main === null ? 'grid' : 'speaker'}
+      data-strip={strip ?? undefined}
     >
       {screens.map((screen) =>
         place(`screen ${screen.member.user.id}`, (large) => (
@@ -106,14 +109,20 @@ export function Stage({ me, session, withSelf }: Props) {
       {withSelf && place(me.id, () => <Self me={me} session={session} />)}
       {own.length > 0 && place('own screen', () => <OwnScreen me={me} session={session} />)}
       {pages > 1 && (
-        <div className="pointer-events-none absolute inset-y-0 inset-x-1 z-10 flex items-center justify-between *:pointer-events-auto">
+        <div
+          className={cx(
+            'pointer-events-none absolute start-1 top-0 bottom-5 z-10 flex items-center justify-between *:pointer-events-auto',
+            // Beside the strip, not over the pin buttons of its small tiles.
+            strip === 'beside' ? 'end-[calc(max(19%,7.5rem)+0.75rem)]' : 'end-1',
+          )}
+        >
           <PageButton label={t`Previous page`} to={at - 1} last={pages - 1}>
             <ChevronLeft aria-hidden className="size-6 rtl:-scale-x-100" />
           </PageButton>
           <PageButton label={t`Next page`} to={at + 1} last={pages - 1}>
             <ChevronRight aria-hidden className="size-6 rtl:-scale-x-100" />
           </PageButton>
-          <p className="scrim absolute start-1/2 bottom-1 -translate-x-1/2 rounded-full bg-black/60 px-2.5 py-0.5 text-xs tabular-nums rtl:translate-x-1/2">
+          <p className="absolute inset-x-0 top-full text-center text-xs leading-5 text-white/75 tabular-nums">
             {at + 1} / {pages}
           </p>
         </div>

@@ -217,12 +217,15 @@ function PinButton({ tileKey, name }: { tileKey: string; name: string }) {
       aria-pressed={pinned}
       onClick={() => useStage.getState().pin(tileKey)}
       className={cx(
-        'absolute end-2 top-2 flex size-11 items-center justify-center rounded-full bg-black/60 transition-opacity duration-150',
-        'focus-visible:opacity-100 group-hover:opacity-100',
+        'absolute end-2 top-2 flex size-11 items-center justify-center rounded-full transition-opacity duration-150 touch:end-0 touch:top-0',
+        // Where nothing hovers it is small, and always there: nobody taps what they do not see.
+        'focus-visible:opacity-100 group-hover:opacity-100 touch:opacity-100',
         pinned ? 'opacity-100' : 'opacity-0',
       )}
     >
-      <Icon aria-hidden className="size-5" />
+      <span className="flex size-11 items-center justify-center rounded-full bg-black/60 touch:size-7">
+        <Icon aria-hidden className="size-5 touch:size-3.5" />
+      </span>
     </button>
   )
 }

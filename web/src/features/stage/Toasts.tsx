@@ -4,6 +4,7 @@ import { happenings } from '../../call/happenings'
 import { nameOf } from '../../call/sentences'
 import { parley, useParley } from '../../state/parley'
 import { Button } from '../../ui/Button'
+import { cx } from '../../ui/cx'
 
 /** Lines that come and go; the region is there from the start, so that they are read out. */
 export function Toasts() {
@@ -13,9 +14,13 @@ export function Toasts() {
       {toasts.map(({ key, text, action }) => (
         <div
           key={key}
-          className="flex max-w-[calc(100vw-2rem)] animate-rise items-center gap-3 rounded-full bg-[#2a2926]/95 py-1.5 ps-4 pe-1.5 text-sm text-white shadow-float ring-1 ring-white/10"
+          className={cx(
+            'flex max-w-[calc(100vw-2rem)] animate-rise items-center gap-3 rounded-3xl bg-[#2a2926]/95 py-1.5 ps-4 pe-1.5 text-sm text-white shadow-float ring-1 ring-white/10',
+            // Three of them would lie over a face; a question stays until it is answered or goes by itself.
+            !action && 'max-sm:not-last:hidden short:not-last:hidden',
+          )}
         >
-          <span className={action ? '' : 'py-1 pe-2.5'}>{text}</span>
+          <span className={cx('line-clamp-2 wrap-anywhere', !action && 'py-1 pe-2.5')}>{text}</span>
           {action && (
             <Button
               look="accent"

@@ -13,6 +13,8 @@ export interface Arrangement {
   boxes: Map<string, Box>
   pages: number
   page: number
+  /** Where the small ones lie, if one takes the stage. */
+  strip: 'beside' | 'below' | null
 }
 
 export interface Wish {
@@ -76,13 +78,14 @@ function grid({ keys, width, height, page }: Wish): Arrangement {
       })
     })
   }
-  return { boxes, pages: shown.pages, page: shown.page }
+  return { boxes, pages: shown.pages, page: shown.page, strip: null }
 }
 
 function stage({ keys, width, height, page }: Wish, main: string): Arrangement {
   const others = keys.filter((key) => key !== main)
   const boxes = new Map<string, Box>()
-  if (others.length === 0) return { boxes: boxes.set(main, { x: 0, y: 0, width, height }), pages: 1, page: 0 }
+  if (others.length === 0)
+    return { boxes: boxes.set(main, { x: 0, y: 0, width, height }), pages: 1, page: 0, strip: null }
   const beside = width > height * 1.15
   // Smaller rather than on another page, down to what can still be recognised.
   const fits = ((beside ? height : width) + GAP) / others.length - GAP
@@ -104,11 +107,11 @@ function stage({ keys, width, height, page }: Wish, main: string): Arrangement {
         : { x: start + n * (tile.width + GAP), y: height - tile.height, ...tile },
     ),
   )
-  return { boxes, pages: shown.pages, page: shown.page }
+  return { boxes, pages: shown.pages, page: shown.page, strip: beside ? 'beside' : 'below' }
 }
 
 export function arrange(wish: Wish): Arrangement {
   if (wish.keys.length === 0 || !(wish.width > 0) || !(wish.height > 0))
-    return { boxes: new Map(), pages: 1, page: 0 }
+    return { boxes: new Map(), pages: 1, page: 0, strip: null }
   return wish.main !== null && wish.keys.includes(wish.main) ? stage(wish, wish.main) : grid(wish)
 }
