@@ -9,6 +9,7 @@ import path from "node:path";
 import tls from "node:tls";
 import { ROOT, Server, eventually, sleep } from "../support/server.mjs";
 import { Person, befriend, checkResponse, closeCodes, documentedCodes, everyOperation, noOperation, operations, randomUUID, request, upgrade } from "../support/api.mjs";
+import { crowd } from "../support/database.mjs";
 
 // What is listed and cannot be provoked from outside.
 const never = new Map([
@@ -47,7 +48,7 @@ const main = once(async () => {
   const server = await start({});
   const people = {};
   const names = ["ana", "bela", "carla", "dora", "zoe", "eve", "finn"];
-  await Promise.all(names.map(async (name) => (people[name] = await Person.create(server, name))));
+  for (const [i, person] of (await crowd(server, names.length)).entries()) people[names[i]] = person;
   const pairs = [["ana", "bela"], ["ana", "carla"], ["dora", "bela"], ["dora", "carla"], ["eve", "finn"]];
   for (const [a, b] of pairs) await befriend(people[a], people[b]);
   people.phone = await people.bela.device();
@@ -229,22 +230,22 @@ general.invalid_field = async (operation) => {
 };
 
 /** Keeps all that hashes passwords and scales pictures busy. */
-const crowd = {
+const throng = {
   agent: new https.Agent({ rejectUnauthorized: false, keepAlive: true, maxSockets: 200 }),
   async come() {
     const { server } = await main();
-    crowd.over = false;
+    throng.over = false;
     const one = async () => {
-      while (!crowd.over) {
-        const answer = await request(server.base, "POST", "/sessions", { username: "nobody.at.all", password }, { agent: crowd.agent }).catch(() => {});
+      while (!throng.over) {
+        const answer = await request(server.base, "POST", "/sessions", { username: "nobody.at.all", password }, { agent: throng.agent }).catch(() => {});
         if (answer?.status !== 401) await sleep(10); // whoever is refused leaves the time to those who are not
       }
     };
-    crowd.all = Array.from({ length: 120 }, one);
+    throng.all = Array.from({ length: 120 }, one);
   },
   async go() {
-    crowd.over = true;
-    await Promise.all(crowd.all);
+    throng.over = true;
+    await Promise.all(throng.all);
   },
 };
 const tooMuch = (operation) =>
@@ -389,8 +390,8 @@ function provoked({ key, status, code, run }) {
 
 for (const error of listed) if (!never.has(error.code) && specific[error.key] !== tooMuch) provoked(error);
 describe("while everybody signs in at once", () => {
-  before(crowd.come);
-  after(crowd.go);
+  before(throng.come);
+  after(throng.go);
   for (const error of listed) if (specific[error.key] === tooMuch) provoked(error);
 });
 

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT, Server, eventually } from "../support/server.mjs";
-import { Person, befriend, operations, randomUUID, request, upgrade } from "../support/api.mjs";
+import { befriend, operations, randomUUID, request, upgrade } from "../support/api.mjs";
+import { crowd } from "../support/database.mjs";
 
 // Everybody's relation to Olga, who started the call:
 //   nobody    no token                      ringing   invited, has not answered yet
@@ -88,8 +89,10 @@ const names = who.filter((w) => !["nobody", "device"].includes(w));
 before(async () => {
   const opts = ["limits.logins_per_minute=0", "limits.messages_per_minute=0", "calls.ring_timeout=3600", "calls.reconnect_grace=3600"];
   server = await Server.start({ workers: 2, mediads: 1, opts });
-  await Promise.all(names.map(async (name) => (people[name] = await Person.create(server, name))));
-  for (const name of names) tokens[name] = people[name].token;
+  for (const [i, person] of (await crowd(server, names.length)).entries()) {
+    people[names[i]] = person;
+    tokens[names[i]] = person.token;
+  }
   const { owner, contact, member } = people;
   for (const name of names) if (!["owner", "stranger"].includes(name)) await befriend(owner, people[name]);
   await befriend(contact, member);
