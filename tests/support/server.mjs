@@ -115,7 +115,7 @@ export class Server {
   async stop() {
     if (process.env.PARLEY_TEST_VERBOSE) console.error(this.log());
     this.child.kill("SIGTERM");
-    const late = setTimeout(() => this.child.kill("SIGKILL"), 20_000);
+    const late = setTimeout(() => this.child.kill("SIGKILL"), 60_000);
     const result = await this.exited;
     clearTimeout(late);
     if (!process.env.PARLEY_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
