@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT, Server, eventually } from "../support/server.mjs";
-import { Person, befriend, operations, randomUUID, request, upgrade } from "../support/api.mjs";
+import { befriend, operations, randomUUID, request, upgrade } from "../support/api.mjs";
+import { crowd } from "../support/database.mjs";
 
 // Everybody's relation to Olga, who started the call:
 //   nobody    no token                      ringing   invited, has not answered yet
@@ -55,8 +56,9 @@ endCall          401    401  401      404      404     404     404     403     4
 updateOwnMember  401    401  401      404      404     404     404     409     409      409  409     200    200    200
 muteMember       401    401  401      404      404     404     404     403     403      403  403     403    403    200
 removeMember     401    401  401      404      404     404     404     403     403      403  403     403    403    200
-listMessages     401    401  401      404      404     404     404     403     403      200  200     200    200    200
-postMessage      401    401  401      404      404     404     404     409     409      409  409     201    201    201
+listMessages     401    401  401      404      404     404     404     200     200      200  200     200    200    200
+postMessage      401    401  401      404      404     404     404     201     409      409  409     201    201    201
+readMessages     401    401  401      404      404     404     404     204     204      204  204     204    204    204
 openMedia        401    401  401      404      404     404     404     409j    409j     409j 409j    409e   201    201
 updateMedia      401    401  401      404      404     404     404     404     404      404  404     404    200    404
 closeMedia       401    401  401      404      404     404     404     404     404      404  404     204    204    404
@@ -87,9 +89,9 @@ const names = who.filter((w) => !["nobody", "device"].includes(w));
 before(async () => {
   const opts = ["limits.logins_per_minute=0", "limits.messages_per_minute=0", "calls.ring_timeout=3600", "calls.reconnect_grace=3600"];
   server = await Server.start({ workers: 2, mediads: 1, opts });
-  for (const name of names) {
-    people[name] = await Person.create(server, name);
-    tokens[name] = people[name].token;
+  for (const [i, person] of (await crowd(server, names.length)).entries()) {
+    people[names[i]] = person;
+    tokens[names[i]] = person.token;
   }
   const { owner, contact, member } = people;
   for (const name of names) if (!["owner", "stranger"].includes(name)) await befriend(owner, people[name]);
@@ -200,6 +202,7 @@ const how = {
   removeMember: inCall("DELETE", () => `/members/${people.member.id}`),
   listMessages: inCall("GET", () => "/messages", undefined, false),
   postMessage: inCall("POST", () => "/messages", () => ({ id: randomUUID(), text: "Olá" }), false),
+  readMessages: inCall("PUT", () => "/messages/read", () => ({ seq: 1 }), false),
   openMedia: { changes: true, secret: "call", ask: (name, ids) => ask(name, "POST", `/calls/${ids.call}/media`, offer, sdp) },
   updateMedia: { secret: "media", ask: (name, ids) => ask(name, "PATCH", `/calls/${ids.call}/media/${ids.media}`, offer, sdp) },
   closeMedia: { changes: true, secret: "media", ask: (name, ids) => ask(name, "DELETE", `/calls/${ids.call}/media/${ids.media}`) },

@@ -26,10 +26,14 @@ function udpPortIsFree(port) {
   });
 }
 
+// tests/run runs several files at once: "1/2" is the second of two, which takes every second group of ports.
+const [lane, lanes] = (process.env.PARLEY_TEST_LANE ?? "0/1").split("/").map(Number);
+
 /** Three ports that nobody has: HTTPS, admin, and the first of `count` UDP ports in a row. */
 export async function freePorts(count = 4) {
   for (let tries = 0; tries < 100; tries++) {
-    const base = 20000 + Math.floor(Math.random() * 1100) * 8;
+    const group = Math.floor((Math.random() * 1100) / lanes) * lanes + lane;
+    const base = 20000 + group * 8;
     const ports = [tcpPortIsFree(base), tcpPortIsFree(base + 1)];
     for (let i = 0; i < count; i++) ports.push(udpPortIsFree(base + 2 + i));
     if ((await Promise.all(ports)).every(Boolean)) return { https: base, admin: base + 1, media: base + 2 };
@@ -111,7 +115,7 @@ export class Server {
   async stop() {
     if (process.env.PARLEY_TEST_VERBOSE) console.error(this.log());
     this.child.kill("SIGTERM");
-    const late = setTimeout(() => this.child.kill("SIGKILL"), 20_000);
+    const late = setTimeout(() => this.child.kill("SIGKILL"), 60_000);
     const result = await this.exited;
     clearTimeout(late);
     if (!process.env.PARLEY_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
