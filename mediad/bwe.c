@@ -1,0 +1,392 @@
+#include "mediad/bwe.h"
+
+#include "lib/err.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
+
+#define CUT		   0.85
+#define RISE_PER_SECOND	   1.08
+#define RISE_MIN_BPS	   4000.0 /* a second, near the capacity */
+#define ABOVE_ARRIVING	   1.5
+#define ABOVE_ARRIVING_BPS 10000.0
+#define CUT_APART_US	   (200 * USEC_PER_MSEC)
+#define ARRIVING_WINDOW	   20 /* buckets: 500 ms */
+#define ARRIVING_FIRST	   6  /* at the start that many do: 150 ms */
+#define RTT_BEGIN_US	   (200 * USEC_PER_MSEC)
+#define RTT_MAX_US	   (3 * USEC_PER_SEC)
+
+#define LOSS_WINDOW_US	    (400 * USEC_PER_MSEC)
+#define LOSS_WINDOW_PACKETS 20
+#define LOSS_HIGH	    0.10
+#define LOSS_LOW	    0.02
+#define LOSS_RISE	    1.05
+#define LOSS_ABOVE	    1.4	 /* loss counts again when it is that much above the link's own … */
+#define LOSS_ABOVE_SHARE    0.05 /* … and this */
+#define LOSS_TRIAL	    3	 /* windows: the first still tells of what was sent before the cut */
+#define LOSS_HELPED	    0.7
+#define LOSS_INHERENT_MAX   0.3 /* no link is worse by itself: beyond, every window cuts */
+
+#define SILENCE_US	(1500 * USEC_PER_MSEC)
+#define SILENCE_STEP_US (1 * USEC_PER_SEC)
+
+#define PROBE_US	   (20 * USEC_PER_MSEC) /* length of a burst */
+#define PROBE_PACKETS	   5
+#define PROBE_TIMEOUT_US   (1 * USEC_PER_SEC)
+#define PROBE_APART_US	   (5 * USEC_PER_SEC)
+#define PROBE_AFTER_CUT_US (2 * USEC_PER_SEC)
+#define PROBE_FIRST	   3.0
+#define PROBE_NEXT	   2.0
+#define PROBE_PROVED	   0.7 /* that share of a probe's rate arrived: worth another */
+#define PROBE_BACKED_UP	   0.9 /* less than that share of the sending rate: the bottleneck was met */
+#define PROBE_SHARE	   0.8 /* of its packets must have arrived */
+
+void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t max_bps, int64_t now_us)
+{
+	memset(bwe, 0, sizeof(*bwe));
+	trend_init(&bwe->trend);
+	bwe->min_bps = min_bps;
+	bwe->max_bps = max_bps;
+	bwe->delay_limit = start_bps;
+	bwe->loss.limit = max_bps;
+	bwe->initial = true;
+	bwe->rtt_us = RTT_BEGIN_US;
+	bwe->packet_bytes = 1000;
+	bwe->begun_us = now_us;
+}
+
+static double clamp(const struct bwe *bwe, double bps)
+{
+	return MIN(MAX(bps, bwe->min_bps), bwe->max_bps);
+}
+
+static double rate_of(const struct bwe *bwe)
+{
+	return clamp(bwe, MIN(bwe->delay_limit, bwe->loss.limit));
+}
+
+/* ---- what is sent, and what arrives ---- */
+
+void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster, int64_t now_us)
+{
+	struct bwe_cluster *c = &bwe->cluster;
+
+	bytes += BWE_OVERHEAD;
+	bwe->packet[seq % BWE_HISTORY] = (struct bwe_packet){
+		.sent_us = now_us,
+		.seq = seq,
+		.bytes = (uint16_t)MIN(bytes, UINT16_MAX),
+		.cluster = cluster,
+		.state = PACKET_SENT,
+	};
+	bwe->packet_bytes += (bytes - bwe->packet_bytes) / 64;
+	/* Silence is counted from the first packet that nobody told about. */
+	if (bwe->sent_us <= bwe->feedback_us)
+		bwe->silence_us = now_us;
+	bwe->sent_us = MAX(now_us, bwe->feedback_us + 1);
+	if (cluster == 0 || c->begun_us == 0 || cluster != c->probe.cluster)
+		return;
+	if (c->sent++ == 0)
+		c->first_sent_us = now_us;
+	c->last_sent_us = now_us;
+	c->last_bytes = bytes;
+	c->sent_bytes += bytes;
+}
+
+static void note_arrival(struct bwe *bwe, int64_t at_us, unsigned bytes)
+{
+	int64_t bucket = at_us / BWE_ARRIVAL_US;
+
+	if (bwe->first_bucket == 0 || bucket < bwe->bucket - BWE_ARRIVALS ||
+	    bucket > bwe->bucket + 400 * BWE_ARRIVALS) {
+		memset(bwe->arrived, 0, sizeof(bwe->arrived));
+		bwe->bucket = bwe->first_bucket = bucket;
+	}
+	if (bucket <= bwe->bucket - BWE_ARRIVALS)
+		return;
+	for (int64_t gone = 0; bwe->bucket < bucket; gone++) {
+		bwe->bucket = gone < BWE_ARRIVALS ? bwe->bucket + 1 : bucket;
+		bwe->arrived[(uint64_t)bwe->bucket % BWE_ARRIVALS] = 0;
+	}
+	bwe->arrived[(uint64_t)bucket % BWE_ARRIVALS] += bytes;
+}
+
+uint32_t bwe_arriving(const struct bwe *bwe)
+{
+	/* The newest bucket is not full yet. */
+	int64_t n = MIN(bwe->bucket - bwe->first_bucket, ARRIVING_WINDOW);
+	uint64_t bytes = 0;
+
+	if (n < ARRIVING_FIRST)
+		return 0;
+	for (int64_t i = 1; i <= n; i++)
+		bytes += bwe->arrived[(uint64_t)(bwe->bucket - i) % BWE_ARRIVALS];
+	return (uint32_t)MIN(bytes * 8 * USEC_PER_SEC / (uint64_t)(n * BWE_ARRIVAL_US), UINT32_MAX);
+}
+
+int64_t bwe_rtt_us(const struct bwe *bwe)
+{
+	return bwe->rtt_us;
+}
+
+/* ---- loss ---- */
+
+static void loss_window(struct bwe *bwe, double loss)
+{
+	struct bwe_loss *l = &bwe->loss;
+	double high = l->inherent > 0 ? l->inherent * LOSS_ABOVE + LOSS_ABOVE_SHARE : LOSS_HIGH;
+
+	if (loss < l->inherent)
+		l->inherent += (loss - l->inherent) / 8;
+	if (loss > MAX(high, LOSS_HIGH)) {
+		if (l->trial == 0) {
+			l->trial_limit = rate_of(bwe);
+			l->trial_loss = loss;
+		} else if (l->trial >= LOSS_TRIAL && loss > l->trial_loss * LOSS_HELPED && loss <= LOSS_INHERENT_MAX) {
+			l->inherent = MAX(loss, MIN(l->trial_loss, LOSS_INHERENT_MAX));
+			l->limit = l->trial_limit;
+			l->trial = 0;
+			return;
+		} else if (l->trial >= LOSS_TRIAL) {
+			l->trial = 0; /* it helped: on with it */
+			l->trial_limit = rate_of(bwe);
+			l->trial_loss = loss;
+		}
+		if (l->trial++ == 0) {
+			l->limit = rate_of(bwe) * (1 - loss / 2);
+			bwe->cut_us = bwe->feedback_us;
+		}
+		return;
+	}
+	l->trial = 0;
+	if (loss <= MAX(LOSS_LOW, high - LOSS_ABOVE_SHARE))
+		l->limit = MIN(l->limit * LOSS_RISE, bwe->max_bps);
+}
+
+static void note_told(struct bwe *bwe, bool lost, int64_t now_us)
+{
+	struct bwe_loss *l = &bwe->loss;
+
+	if (l->told == 0)
+		l->since_us = now_us;
+	l->told++;
+	l->lost += lost;
+}
+
+static void loss_update(struct bwe *bwe, int64_t now_us)
+{
+	struct bwe_loss *l = &bwe->loss;
+
+	if (l->told < LOSS_WINDOW_PACKETS || now_us - l->since_us < LOSS_WINDOW_US)
+		return;
+	loss_window(bwe, (double)l->lost / l->told);
+	l->told = l->lost = 0;
+}
+
+/* ---- probes ---- */
+
+static void probe_done(struct bwe *bwe, int64_t now_us)
+{
+	struct bwe_cluster *c = &bwe->cluster;
+	double sent_us = (double)(c->last_sent_us - c->first_sent_us);
+	double arrived_us = (double)(c->last_arrived_us - c->first_arrived_us);
+
+	c->begun_us = 0;
+	if (c->received < PROBE_PACKETS || c->received < PROBE_SHARE * c->sent || sent_us <= 0 || arrived_us <= 0)
+		return;
+	/* Of n packets n − 1 lie between the first and the last: the last one's bytes were sent after, the
+	 * first one's arrived before. */
+	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;
+	double arrived = (c->received_bytes - c->first_bytes) * 8e6 / arrived_us;
+	double found = MIN(sent, arrived);
+	if (arrived > 2 * sent)
+		return; /* came in one lump: says nothing */
+	if (arrived < PROBE_BACKED_UP * sent)
+		found = 0.95 * arrived;
+	if (found > bwe->delay_limit) {
+		bwe->delay_limit = clamp(bwe, found);
+		bwe->raised_us = now_us;
+	}
+	if (found > bwe->loss.limit && bwe->loss.trial == 0)
+		bwe->loss.limit = clamp(bwe, found);
+	if (found < PROBE_PROVED * c->probe.bps)
+		bwe->initial = false;
+	else
+		bwe->probed_us = now_us - PROBE_APART_US; /* the next may follow at once */
+}
+
+static void probe_note(struct bwe *bwe, const struct bwe_packet *packet, int64_t at_us)
+{
+	struct bwe_cluster *c = &bwe->cluster;
+
+	if (c->begun_us == 0 || packet->cluster != c->probe.cluster)
+		return;
+	if (c->received == 0 || at_us < c->first_arrived_us) {
+		c->first_arrived_us = at_us;
+		c->first_bytes = packet->bytes;
+	}
+	if (c->received == 0 || at_us > c->last_arrived_us)
+		c->last_arrived_us = at_us;
+	c->received++;
+	c->received_bytes += packet->bytes;
+}
+
+bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe)
+{
+	struct bwe_cluster *c = &bwe->cluster;
+	double rate = rate_of(bwe);
+
+	if (c->begun_us && now_us - c->begun_us > PROBE_TIMEOUT_US) {
+		c->begun_us = 0;
+		bwe->initial = false;
+	}
+	int64_t apart_us = bwe->cut_us > bwe->probed_us ? PROBE_AFTER_CUT_US : PROBE_APART_US;
+	int64_t last_us = MAX(bwe->probed_us, bwe->cut_us);
+	if (c->begun_us || wanted_bps <= rate || bwe->loss.trial > 0 || trend_state(&bwe->trend) == TREND_OVERUSE ||
+	    (last_us && now_us - last_us < apart_us))
+		return false;
+	double bps = rate * (bwe->last_cluster == 0 ? PROBE_FIRST : PROBE_NEXT);
+	/* What is not wanted need not be found; a little more, so that the wanted rate is not the edge. */
+	bps = clamp(bwe, MIN(bps, bwe->initial ? bwe->max_bps : wanted_bps * 1.25));
+	bwe->last_cluster = bwe->last_cluster == UINT8_MAX ? 1 : bwe->last_cluster + 1;
+	bwe->probed_us = now_us;
+	*c = (struct bwe_cluster){
+		.probe = {
+			.cluster = bwe->last_cluster,
+			.bps = (uint32_t)bps,
+			.bytes = (uint32_t)MAX(bps / 8e6 * PROBE_US, (PROBE_PACKETS + 1) * bwe->packet_bytes),
+		},
+		.begun_us = now_us,
+	};
+	*ret_probe = c->probe;
+	return true;
+}
+
+/* ---- feedback ---- */
+
+struct reading {
+	struct bwe *bwe;
+	int64_t now_us;
+	bool arrived;
+	int64_t sent_us; /* of the last that arrived */
+};
+
+static void on_told(void *arg, uint16_t seq, bool received, int64_t at_us)
+{
+	struct reading *r = arg;
+	struct bwe *bwe = r->bwe;
+	struct bwe_packet *packet = &bwe->packet[seq % BWE_HISTORY];
+
+	if (packet->seq != seq || packet->state == PACKET_UNUSED || packet->state == PACKET_RECEIVED)
+		return;
+	if (!received) {
+		if (packet->state == PACKET_SENT)
+			note_told(bwe, true, r->now_us);
+		packet->state = PACKET_LOST;
+		return;
+	}
+	if (packet->state == PACKET_SENT)
+		note_told(bwe, false, r->now_us);
+	else if (bwe->loss.lost > 0)
+		bwe->loss.lost--; /* it was only late */
+	packet->state = PACKET_RECEIVED;
+	note_arrival(bwe, at_us, packet->bytes);
+	trend_on_packet(&bwe->trend, packet->sent_us, at_us);
+	probe_note(bwe, packet, at_us);
+	r->arrived = true;
+	r->sent_us = packet->sent_us;
+}
+
+static void capacity_note(struct bwe *bwe, double bps)
+{
+	if (bwe->capacity == 0) {
+		bwe->capacity = bps;
+		bwe->deviation = 0.4;
+		return;
+	}
+	double error = bwe->capacity - bps;
+	bwe->capacity -= 0.05 * error;
+	bwe->deviation = 0.95 * bwe->deviation + 0.05 * error * error / (bwe->capacity / 1000) / 1000;
+	bwe->deviation = MIN(MAX(bwe->deviation, 0.4), 2.5);
+}
+
+/* How far the capacity may be from where it was met. */
+static double capacity_spread(const struct bwe *bwe)
+{
+	return 3 * sqrt(bwe->deviation * bwe->capacity * 1000);
+}
+
+static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)
+{
+	if (now_us - bwe->overuse_us < MAX(CUT_APART_US, MIN(bwe->rtt_us, CUT_APART_US * 2)))
+		return;
+	double cut = CUT * (arriving > 0 ? arriving : bwe->delay_limit);
+	bwe->overuse_us = bwe->cut_us = bwe->raised_us = now_us;
+	if (bwe->capacity > 0 && arriving < bwe->capacity - capacity_spread(bwe))
+		bwe->capacity = 0; /* the path has become another */
+	if (arriving > 0)
+		capacity_note(bwe, arriving);
+	bwe->delay_limit = clamp(bwe, MIN(cut, bwe->delay_limit));
+	bwe->initial = false;
+}
+
+static void delay_rise(struct bwe *bwe, double arriving, int64_t now_us)
+{
+	double seconds = bwe->raised_us ? MIN((double)(now_us - bwe->raised_us) / 1e6, 1) : 0;
+	double limit = arriving > 0 ? ABOVE_ARRIVING * arriving + ABOVE_ARRIVING_BPS : bwe->delay_limit;
+	double rate = bwe->delay_limit;
+
+	bwe->raised_us = now_us;
+	if (bwe->capacity > 0 && arriving > bwe->capacity + capacity_spread(bwe))
+		bwe->capacity = 0;
+	if (bwe->capacity > 0) {
+		double response_s = ((double)bwe->rtt_us + 100e3) / 1e6;
+		rate += MAX(bwe->packet_bytes * 8 / response_s, RISE_MIN_BPS) * seconds;
+	} else {
+		rate *= pow(RISE_PER_SECOND, seconds);
+	}
+	if (rate > limit)
+		rate = MAX(bwe->delay_limit, limit);
+	bwe->delay_limit = clamp(bwe, rate);
+}
+
+int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t now_us)
+{
+	struct reading r = { .bwe = bwe, .now_us = now_us };
+	struct rtcp_twcc head;
+	int err = rtcp_read_twcc(packet, &head, on_told, &r);
+
+	bwe->feedback_us = now_us;
+	bwe->silence_us = now_us;
+	if (r.arrived) {
+		/* Feedback waits for the receiver's timer: the shortest of late is nearest to the truth. */
+		int64_t rtt_us = MIN(MAX(now_us - r.sent_us, USEC_PER_MSEC), RTT_MAX_US);
+		bwe->rtt_us += (rtt_us - bwe->rtt_us) / (rtt_us < bwe->rtt_us ? 4 : 16);
+	}
+	loss_update(bwe, now_us);
+	double arriving = bwe_arriving(bwe);
+	if (trend_state(&bwe->trend) == TREND_OVERUSE)
+		delay_cut(bwe, arriving, now_us);
+	else if (trend_state(&bwe->trend) == TREND_NORMAL)
+		delay_rise(bwe, arriving, now_us);
+	else
+		bwe->raised_us = now_us; /* the queue drains: hold */
+	struct bwe_cluster *c = &bwe->cluster;
+	if (c->begun_us && c->sent_bytes >= c->probe.bytes &&
+	    (c->received == c->sent || (r.arrived && r.sent_us > c->last_sent_us)))
+		probe_done(bwe, now_us);
+	return err;
+}
+
+uint32_t bwe_rate(struct bwe *bwe, int64_t now_us)
+{
+	while (bwe->sent_us > bwe->feedback_us && now_us - bwe->silence_us >= SILENCE_US) {
+		bwe->delay_limit = clamp(bwe, rate_of(bwe) / 2);
+		bwe->cut_us = now_us;
+		bwe->silence_us += SILENCE_STEP_US;
+		bwe->initial = false;
+	}
+	return (uint32_t)rate_of(bwe);
+}

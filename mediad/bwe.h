@@ -1,0 +1,100 @@
+/* mediad/bwe.h - how many bits per second the path to one subscriber takes: Google congestion control at the sender
+ * (draft-ietf-rmcat-gcc-02) over transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+ *
+ *   rate = min(delay-based, loss-based), within [min, max]
+ *
+ *   delay-based  over-use (trend.h): 0.85 × what arrives. Otherwise it rises: by 8 % a second while far from where
+ *                it last met over-use, by one packet a response time near there; never above 1.5 × what arrives
+ *                (what was not sent proves nothing), except by a probe.
+ *   loss-based   more than 10 % lost in a window: × (1 − loss/2). Less than 2 %: × 1.05. When two windows of sending
+ *                less do not lower the loss, it is the link's own (radio, not a queue): the cut is taken back, and
+ *                only loss above that one counts until it goes away.
+ *   probes       a burst at a higher rate: what arrives of it, and how fast, shows room that the stream alone would
+ *                not. Three times the first rate, then twice as much while that proves true; later when more is
+ *                wanted than the rate allows, and soon after a cut was over.
+ *   silence      without any feedback for 1.5 s while packets go out, × 0.5 each second, down to min.
+ *
+ * What the caller does:
+ *
+ *     bwe_on_sent(&bwe, seq, bytes, cluster, now_us)      each packet, as it is given to the network
+ *     bwe_on_feedback(&bwe, &packet, now_us)              each transport-wide feedback
+ *     if (bwe_probe_due(&bwe, wanted, now_us, &probe)) …  before sending: pad with RTX or padding up to probe.bytes
+ *                                                         at probe.bps, naming probe.cluster
+ *     bwe_rate(&bwe, now_us)                              for pacer and allocator
+ *
+ * Pure: times in, numbers out; allocates nothing. Bytes are as on the wire (UDP payload and BWE_OVERHEAD). */
+#ifndef PARLEY_MEDIAD_BWE_H
+#define PARLEY_MEDIAD_BWE_H
+
+#include "mediad/rtcp.h"
+#include "mediad/trend.h"
+
+#define BWE_HISTORY    4096 /* packets that feedback can still tell about */
+#define BWE_OVERHEAD   28   /* IPv4 and UDP */
+#define BWE_ARRIVALS   64   /* buckets of BWE_ARRIVAL_US */
+#define BWE_ARRIVAL_US (25 * USEC_PER_MSEC)
+
+struct bwe_packet {
+	int64_t sent_us;
+	uint16_t seq;
+	uint16_t bytes;
+	uint8_t cluster;
+	uint8_t state; /* enum in bwe.c */
+};
+
+struct bwe_probe {
+	uint8_t cluster; /* never 0 */
+	uint32_t bps;
+	uint32_t bytes; /* of the burst, media included */
+};
+
+/* A cluster under way. */
+struct bwe_cluster {
+	struct bwe_probe probe;
+	int64_t begun_us; /* 0 = none */
+	unsigned sent, received;
+	uint32_t sent_bytes, received_bytes, first_bytes, last_bytes;
+	int64_t first_sent_us, last_sent_us, first_arrived_us, last_arrived_us;
+};
+
+struct bwe_loss {
+	double limit, inherent; /* bit/s; share */
+	unsigned lost, told;
+	int64_t since_us;
+	unsigned trial; /* windows since the cut that is on trial; 0 = none */
+	double trial_limit, trial_loss;
+};
+
+struct bwe {
+	uint32_t min_bps, max_bps;
+	struct trend trend;
+	double delay_limit;	    /* bit/s */
+	double capacity, deviation; /* where over-use was met: mean and relative variance; 0 = unknown */
+	struct bwe_loss loss;
+	struct bwe_cluster cluster;
+	uint8_t last_cluster;
+	bool initial;	   /* the first probes are not done */
+	int64_t probed_us; /* when the last probe began */
+	int64_t raised_us, cut_us, overuse_us;
+	int64_t feedback_us, sent_us, silence_us;
+	int64_t rtt_us, begun_us;
+	double packet_bytes; /* mean */
+	/* Bytes that arrived, in the receiver's time. */
+	int64_t bucket; /* number of the newest */
+	uint32_t arrived[BWE_ARRIVALS];
+	int64_t first_bucket;
+	struct bwe_packet packet[BWE_HISTORY];
+};
+
+void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t max_bps, int64_t now_us);
+void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster, int64_t now_us);
+/* -EPROTO: malformed; what came before was used. */
+int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t now_us);
+uint32_t bwe_rate(struct bwe *bwe, int64_t now_us);
+/* What arrived of late, bit/s; 0: not known yet. */
+uint32_t bwe_arriving(const struct bwe *bwe);
+int64_t bwe_rtt_us(const struct bwe *bwe);
+/* wanted: what the seats would take if there were room, bit/s. True: send a burst now. */
+bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe);
+
+#endif

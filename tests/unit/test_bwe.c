@@ -1,0 +1,349 @@
+/* links: mediad */
+#include "mediad/bwe.h"
+#include "mediad/twcc.h"
+
+#include "lib/err.h"
+#include "tests/support/cm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEP_US	 (5 * USEC_PER_MSEC)
+#define PACKET	 1150
+#define FLIGHT	 8192
+#define START_US (1000 * USEC_PER_SEC)
+
+/* A path of one bottleneck: a queue of at most queue_ms in front of bps, delay both ways, loss by dice. */
+struct path {
+	double bps, loss, jitter_ms, queue_ms;
+	int64_t delay_us;
+};
+
+struct sim {
+	struct path path;
+	struct bwe bwe;
+	struct twcc twcc;
+	unsigned seed;
+	int64_t now_us, free_us; /* when the bottleneck is idle again */
+	uint16_t seq;
+	double media_bps; /* what the seats would send at most */
+	double owed;	  /* bytes that the pacer may send */
+	struct {
+		int64_t at_us;
+		uint16_t seq;
+	} flight[FLIGHT]; /* towards the receiver */
+	unsigned flight_len;
+	struct {
+		int64_t at_us;
+		size_t len;
+		uint8_t data[1200];
+	} back[64];
+	unsigned back_len;
+	unsigned sent, lost, probes;
+	double queue_ms_sum, rate_sum, rate_max;
+	unsigned steps;
+};
+
+static double dice(struct sim *sim)
+{
+	sim->seed = sim->seed * 1664525u + 1013904223u;
+	return (sim->seed >> 8) / (double)(1 << 24);
+}
+
+static struct sim *sim_new(struct path path, double media_bps)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+
+	assert_non_null(sim);
+	sim->path = path;
+	sim->media_bps = media_bps;
+	sim->seed = 4711;
+	sim->now_us = sim->free_us = START_US;
+	sim->seq = 65000; /* over the wrap soon */
+	twcc_init(&sim->twcc);
+	bwe_init(&sim->bwe, 300000, 30000, 20000000, sim->now_us);
+	return sim;
+}
+
+static void sim_send(struct sim *sim, unsigned bytes, uint8_t cluster)
+{
+	const struct path *path = &sim->path;
+	int64_t wire_us = (int64_t)((bytes + BWE_OVERHEAD) * 8e6 / path->bps);
+
+	bwe_on_sent(&sim->bwe, sim->seq, bytes, cluster, sim->now_us);
+	sim->seq++;
+	sim->sent++;
+	sim->free_us = MAX(sim->free_us, sim->now_us);
+	if (dice(sim) < path->loss || (double)(sim->free_us - sim->now_us) / 1000 > path->queue_ms) {
+		sim->lost++;
+		return;
+	}
+	sim->free_us += wire_us;
+	assert_in_range(sim->flight_len, 0, FLIGHT - 1);
+	sim->flight[sim->flight_len].at_us =
+		sim->free_us + path->delay_us + (int64_t)(dice(sim) * path->jitter_ms * 1000);
+	sim->flight[sim->flight_len++].seq = (uint16_t)(sim->seq - 1);
+}
+
+/* What has arrived by now is told to the receiver's side, whose feedback travels back without loss. */
+static void sim_receive(struct sim *sim)
+{
+	for (unsigned i = 0; i < sim->flight_len;) {
+		if (sim->flight[i].at_us > sim->now_us) {
+			i++;
+			continue;
+		}
+		twcc_on_packet(&sim->twcc, sim->flight[i].seq, true, sim->flight[i].at_us);
+		memmove(&sim->flight[i], &sim->flight[i + 1], (sim->flight_len - i - 1) * sizeof(sim->flight[0]));
+		sim->flight_len--;
+	}
+	while (sim->back_len < 64 && twcc_due_us(&sim->twcc) <= sim->now_us) {
+		struct rtcp_out out = { .data = sim->back[sim->back_len].data, .cap = sizeof(sim->back[0].data) };
+		if (twcc_build(&sim->twcc, &out, 1, 2, sim->now_us) < 0)
+			break;
+		sim->back[sim->back_len].len = out.len;
+		sim->back[sim->back_len++].at_us = sim->now_us + sim->path.delay_us;
+	}
+	while (sim->back_len && sim->back[0].at_us <= sim->now_us) {
+		const uint8_t *data = sim->back[0].data;
+		size_t len = sim->back[0].len;
+		struct rtcp_packet packet;
+		assert_int_equal(rtcp_check(data, len), 0);
+		assert_int_equal(rtcp_next(&data, &len, &packet), 0);
+		assert_int_equal(bwe_on_feedback(&sim->bwe, &packet, sim->now_us), 0);
+		memmove(&sim->back[0], &sim->back[1], --sim->back_len * sizeof(sim->back[0]));
+	}
+}
+
+static void sim_step(struct sim *sim)
+{
+	struct bwe_probe probe;
+
+	sim->now_us += STEP_US;
+	sim_receive(sim);
+	double rate = bwe_rate(&sim->bwe, sim->now_us);
+	if (bwe_probe_due(&sim->bwe, (uint32_t)sim->media_bps, sim->now_us, &probe)) {
+		int64_t began_us = sim->now_us;
+		sim->probes++;
+		for (uint32_t done = 0; done < probe.bytes; done += PACKET + BWE_OVERHEAD) {
+			sim->now_us = began_us + (int64_t)(done * 8e6 / probe.bps);
+			sim_send(sim, PACKET, probe.cluster);
+		}
+		sim->owed = 0;
+	} else {
+		sim->owed += MIN(rate, sim->media_bps) / 8e6 * STEP_US;
+	}
+	for (; sim->owed > PACKET + BWE_OVERHEAD; sim->owed -= PACKET + BWE_OVERHEAD)
+		sim_send(sim, PACKET, 0);
+	sim->steps++;
+	sim->rate_sum += rate;
+	sim->rate_max = MAX(sim->rate_max, rate);
+	sim->queue_ms_sum += MAX(sim->free_us - sim->now_us, 0) / 1000.0;
+}
+
+struct seen {
+	double rate, rate_max, queue_ms, loss;
+};
+
+static struct seen sim_run(struct sim *sim, double seconds)
+{
+	int64_t until_us = sim->now_us + (int64_t)(seconds * 1e6);
+
+	sim->steps = sim->sent = sim->lost = 0;
+	sim->rate_sum = sim->queue_ms_sum = sim->rate_max = 0;
+	while (sim->now_us < until_us)
+		sim_step(sim);
+	struct seen seen = { .rate = sim->rate_sum / sim->steps,
+			     .rate_max = sim->rate_max,
+			     .queue_ms = sim->queue_ms_sum / sim->steps,
+			     .loss = sim->sent ? (double)sim->lost / sim->sent : 0 };
+	printf("#   %.0f s: rate %.0f (max %.0f) kbit/s, queue %.0f ms, loss %.1f %%\n", seconds, seen.rate / 1000,
+	       seen.rate_max / 1000, seen.queue_ms, seen.loss * 100);
+	return seen;
+}
+
+static void assert_between(double value, double low, double high)
+{
+	if (value < low || value > high)
+		fail_msg("%.3f is not between %.3f and %.3f", value, low, high);
+}
+
+static void test_bottleneck(void **state)
+{
+	const double bottlenecks[] = { 300e3, 1e6, 3e6 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(bottlenecks); i++) {
+		double bps = bottlenecks[i];
+		struct sim *sim = sim_new((struct path){ .bps = bps, .queue_ms = 300, .delay_us = 25000 }, 4e6);
+		sim_run(sim, 10);
+		struct seen seen = sim_run(sim, 30);
+		assert_between(seen.rate / bps, 0.70, 1.0);
+		assert_between(seen.queue_ms, 0, 150);
+		assert_between(seen.loss, 0, 0.02);
+		free(sim);
+	}
+}
+
+static void test_jitter(void **state)
+{
+	(void)state;
+	struct sim *sim =
+		sim_new((struct path){ .bps = 5e6, .queue_ms = 300, .delay_us = 70000, .jitter_ms = 60 }, 2e6);
+	sim_run(sim, 15);
+	struct seen seen = sim_run(sim, 20);
+	assert_between(seen.rate, 1.5e6, 20e6);
+	free(sim);
+}
+
+static void test_room_is_found_by_probing(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 10e6, .queue_ms = 300, .delay_us = 25000 }, 2.5e6);
+	sim_run(sim, 3);
+	struct seen seen = sim_run(sim, 10);
+	assert_between(seen.rate, 2.5e6, 20e6);
+	assert_true(sim->probes > 0);
+	/* Nothing more is wanted than the rate allows: no more probes. */
+	unsigned probes = sim->probes;
+	sim_run(sim, 30);
+	assert_int_equal(sim->probes, probes);
+	free(sim);
+}
+
+static void test_random_loss_is_not_a_queue(void **state)
+{
+	const double losses[] = { 0.02, 0.05, 0.10 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(losses); i++) {
+		struct sim *sim = sim_new(
+			(struct path){ .bps = 5e6, .queue_ms = 300, .delay_us = 25000, .loss = losses[i] }, 2e6);
+		sim_run(sim, 10);
+		struct seen seen = sim_run(sim, 30);
+		assert_between(seen.rate, 1.5e6, 20e6);
+		free(sim);
+	}
+}
+
+static void test_policer(void **state)
+{
+	(void)state;
+	/* Hardly any queue: loss is the only sign. */
+	struct sim *sim = sim_new((struct path){ .bps = 1e6, .queue_ms = 12, .delay_us = 25000 }, 4e6);
+	sim_run(sim, 15);
+	struct seen seen = sim_run(sim, 40);
+	assert_between(seen.rate, 0.5e6, 1.25e6);
+	assert_between(seen.loss, 0, 0.15);
+	free(sim);
+}
+
+static void test_drop_and_recovery(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 3e6, .queue_ms = 300, .delay_us = 25000 }, 2.5e6);
+	struct seen seen = sim_run(sim, 15);
+	assert_between(seen.rate_max, 2e6, 20e6);
+	sim->path.bps = 500e3;
+	sim_run(sim, 5);
+	seen = sim_run(sim, 15);
+	assert_between(seen.rate, 350e3, 500e3);
+	assert_between(seen.queue_ms, 0, 150);
+	sim->path.bps = 3e6;
+	seen = sim_run(sim, 8);
+	assert_between(seen.rate_max, 2e6, 20e6);
+	seen = sim_run(sim, 10);
+	assert_between(seen.rate, 2e6, 20e6);
+	free(sim);
+}
+
+static void test_little_is_sent(void **state)
+{
+	(void)state;
+	/* Sound only: it must neither starve nor grow without proof. */
+	struct sim *sim = sim_new((struct path){ .bps = 2e6, .queue_ms = 300, .delay_us = 25000 }, 40e3);
+	struct seen seen = sim_run(sim, 60);
+	assert_between(seen.rate, 40e3, 2e6);
+	assert_between(seen.loss, 0, 0);
+	assert_int_equal(sim->probes, 0);
+	free(sim);
+}
+
+static void test_silence(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 3e6, .queue_ms = 300, .delay_us = 25000 }, 2e6);
+	sim_run(sim, 10);
+	sim->path.loss = 1;
+	sim_run(sim, 12);
+	assert_int_equal(bwe_rate(&sim->bwe, sim->now_us), 30000);
+	sim->path.loss = 0;
+	struct seen seen = sim_run(sim, 15);
+	assert_between(seen.rate_max, 1.5e6, 20e6);
+	free(sim);
+}
+
+static void test_nothing_sent_is_no_silence(void **state)
+{
+	struct bwe *bwe = malloc(sizeof(*bwe));
+
+	(void)state;
+	assert_non_null(bwe);
+	bwe_init(bwe, 300000, 30000, 20000000, START_US);
+	assert_int_equal(bwe_rate(bwe, START_US + 3600 * USEC_PER_SEC), 300000);
+	free(bwe);
+}
+
+static void test_feedback_that_lies(void **state)
+{
+	struct bwe *bwe = malloc(sizeof(*bwe));
+	uint8_t body[64] = { 0 };
+
+	(void)state;
+	assert_non_null(bwe);
+	bwe_init(bwe, 300000, 30000, 20000000, START_US);
+	/* Whatever it says of packets that were never sent changes nothing. */
+	for (unsigned i = 0; i < 20000; i++) {
+		struct rtcp_packet packet = {
+			.type = RTCP_RTPFB, .count = RTCP_RTPFB_TWCC, .body = body, .len = 20 + i % 40
+		};
+		for (unsigned k = 0; k < sizeof(body); k++)
+			body[k] = (uint8_t)(rand() >> 5);
+		(void)bwe_on_feedback(bwe, &packet, START_US + i);
+		assert_between(bwe_rate(bwe, START_US + i), 30000, 20000000);
+	}
+	assert_true(bwe_arriving(bwe) == 0);
+	free(bwe);
+}
+
+static void test_never_outside_its_limits(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 100e6, .queue_ms = 300, .delay_us = 1000 }, 50e6);
+	struct seen seen = sim_run(sim, 60);
+	assert_between(seen.rate_max, 10e6, 20e6);
+	sim->path.bps = 10e3;
+	sim_run(sim, 60);
+	assert_between(bwe_rate(&sim->bwe, sim->now_us), 30000, 60000);
+	free(sim);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bottleneck),
+		cmocka_unit_test(test_jitter),
+		cmocka_unit_test(test_room_is_found_by_probing),
+		cmocka_unit_test(test_random_loss_is_not_a_queue),
+		cmocka_unit_test(test_policer),
+		cmocka_unit_test(test_drop_and_recovery),
+		cmocka_unit_test(test_little_is_sent),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_nothing_sent_is_no_silence),
+		cmocka_unit_test(test_feedback_that_lies),
+		cmocka_unit_test(test_never_outside_its_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
