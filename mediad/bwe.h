@@ -29,7 +29,7 @@
 #include "mediad/rtcp.h"
 #include "mediad/trend.h"
 
-#define BWE_HISTORY    4096 /* packets that feedback can still tell about */
+#define BWE_HISTORY    2048 /* packets that feedback can still tell about */
 #define BWE_OVERHEAD   28   /* IPv4 and UDP */
 #define BWE_ARRIVALS   64   /* buckets of BWE_ARRIVAL_US */
 #define BWE_ARRIVAL_US (25 * USEC_PER_MSEC)

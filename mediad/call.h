@@ -13,6 +13,7 @@
 #ifndef PARLEY_MEDIAD_CALL_H
 #define PARLEY_MEDIAD_CALL_H
 
+#include "mediad/bwe.h"
 #include "mediad/media.h"
 #include "mediad/rtcp.h"
 #include "mediad/seat.h"
@@ -23,7 +24,11 @@
 #define MEDIA_NEVER_DUE	      INT64_MAX
 #define PEER_SOURCES	      256 /* places in the table of SSRCs; at most 6 for each m-line are used */
 #define PEER_LEARN_PER_SECOND 64  /* new SSRCs that are looked at */
-#define PEER_RTT_DEFAULT_US   (100 * USEC_PER_MSEC)
+/* bit/s */
+#define PEER_RATE_START	    1000000
+#define PEER_RATE_MIN	    50000
+#define PEER_RATE_MAX	    50000000
+#define PEER_RTT_DEFAULT_US (100 * USEC_PER_MSEC)
 
 enum member_part { MEMBER_MAIN, MEMBER_SCREEN, MEMBER_PARTS };
 
@@ -77,6 +82,7 @@ struct media_peer {
 	unsigned learnt; /* in this second */
 	int64_t learnt_us;
 	struct twcc *twcc;	     /* NULL: no m-line receives with it */
+	struct bwe *bwe;	     /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	bool rtt_known;

@@ -119,6 +119,23 @@ static int sync_seat(struct media_peer *peer, unsigned i)
 	return 0;
 }
 
+/* Feedback tells of what goes out on the m-lines that carry transport-wide numbers. */
+static int sync_estimate(struct media_peer *peer)
+{
+	const struct session_transport *rec = peer->t->rec;
+	bool numbered = false;
+
+	for (unsigned i = 0; i < rec->mlines_len; i++)
+		numbered = numbered || (rec->mline[i].sends && !rec->mline[i].rejected && rec->mline[i].ext.twcc);
+	if (!numbered || peer->bwe)
+		return 0;
+	peer->bwe = malloc(sizeof(*peer->bwe));
+	if (!peer->bwe)
+		return -ENOMEM;
+	bwe_init(peer->bwe, PEER_RATE_START, PEER_RATE_MIN, PEER_RATE_MAX, loop_now_us(peer->t->md->loop));
+	return 0;
+}
+
 static int peer_sync(struct media_peer *peer)
 {
 	sync_extensions(peer);
@@ -128,7 +145,7 @@ static int peer_sync(struct media_peer *peer)
 			return -ENOMEM;
 		twcc_init(peer->twcc);
 	}
-	int err = 0;
+	int err = sync_estimate(peer);
 	for (unsigned i = 0; i < SESSION_MLINES_MAX && err == 0; i++) {
 		err = sync_track(peer, i);
 		if (err == 0)
@@ -261,6 +278,7 @@ void media_on_closed(struct transport *t)
 	media->due_us[peer->slot] = media->due_us[media->peers_len];
 	t->media = NULL;
 	free(peer->twcc);
+	free(peer->bwe);
 	free(peer);
 }
 

@@ -41,6 +41,7 @@ void quality_run(struct media_peer *peer, int64_t now_us)
 			.rtt_us = peer->rtt_known ? (uint32_t)peer->rtt_us : 0,
 			.bps_in = bits_per_second(q->bytes_in, passed_us),
 			.bps_out = bits_per_second(q->bytes_out, passed_us),
+			.bps_room = peer->bwe && bwe_arriving(peer->bwe) ? bwe_rate(peer->bwe, now_us) : 0,
 		};
 		/* With no worker to take it: the next one tells. */
 		(void)mediad_event(peer->media->md, peer->t->rec->worker, MSG_QUALITY, &msg, sizeof(msg));

@@ -85,12 +85,19 @@ static void on_fir(struct media_peer *peer, const struct rtcp_packet *packet, in
 	}
 }
 
+static void on_transport_wide(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
+{
+	stat_add(&peer->media->md->counters->twcc_received, 1);
+	if (peer->bwe && bwe_on_feedback(peer->bwe, packet, now_us) < 0)
+		stat_add(&peer->media->md->counters->rtcp_bad, 1);
+}
+
 static void on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
 {
 	if (packet->type == RTCP_RTPFB && packet->count == RTCP_RTPFB_NACK)
 		on_nack(peer, packet, now_us);
 	else if (packet->type == RTCP_RTPFB && packet->count == RTCP_RTPFB_TWCC)
-		stat_add(&peer->media->md->counters->twcc_received, 1);
+		on_transport_wide(peer, packet, now_us);
 	else if (packet->type == RTCP_PSFB && packet->count == RTCP_PSFB_PLI)
 		on_keyframe_request(peer, rtcp_media_ssrc(packet), now_us);
 	else if (packet->type == RTCP_PSFB && packet->count == RTCP_PSFB_FIR)

@@ -17,6 +17,7 @@
 #define SEAT_STEP_MIN_US   USEC_PER_MSEC	/* timestamps move on by this at a switch at least */
 #define SEAT_AUDIO_STEP	   (20 * USEC_PER_MSEC) /* the last packet's own length */
 #define RTX_OSN_LEN	   2
+#define SRTP_TAG	   16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX   14
 
 /* One packet as it is to be written. */
@@ -504,6 +505,7 @@ static int send_packet(struct seat *seat, const struct seat_write *write, int64_
 {
 	struct mediad *md = seat_mediad(seat);
 	uint8_t *p = egress_reserve(md->egress);
+	uint16_t number = seat->peer->t->rec->twcc_tx_seq;
 	size_t len = write_packet(seat, p, write, now_us);
 
 	if (len == 0) {
@@ -513,6 +515,8 @@ static int send_packet(struct seat *seat, const struct seat_write *write, int64_
 	int err = egress_rtp(md->egress, seat->peer->t, p, len, write->index);
 	if (err < 0)
 		return err;
+	if (seat->peer->bwe && seat->peer->t->rec->twcc_tx_seq != number)
+		bwe_on_sent(seat->peer->bwe, number, (unsigned)len + SRTP_TAG, 0, now_us);
 	stat_add(&md->counters->packets_forwarded, 1);
 	stat_add(&md->counters->bytes_forwarded, len);
 	seat->peer->quality.bytes_in += len;

@@ -198,6 +198,7 @@ struct msg_quality {
 	uint32_t rtt_us;	    /* 0 = not known yet */
 	uint32_t reserved;
 	uint64_t bps_in, bps_out;
+	uint64_t bps_room; /* what the path to the client takes, as estimated; 0 = not known */
 };
 
 /* Which layers of a track of that member's somebody watches; the others need not be sent. */

@@ -186,6 +186,10 @@ void media_events_on_quality(struct media_events *events, unsigned mediad, const
 		json_out_null(&o, "rtt_ms");
 	json_out_int(&o, "bitrate_in", (int64_t)MIN(m->bps_in, (uint64_t)INT64_MAX));
 	json_out_int(&o, "bitrate_out", (int64_t)MIN(m->bps_out, (uint64_t)INT64_MAX));
+	if (m->bps_room)
+		json_out_int(&o, "estimate_in", (int64_t)MIN(m->bps_room, (uint64_t)INT64_MAX));
+	else
+		json_out_null(&o, "estimate_in");
 	json_out_object_end(&o);
 	json_out_object_end(&o);
 	send_to_member(events, &m->member, &json);
