@@ -69,11 +69,24 @@ static double rate_of(const struct bwe *bwe)
 
 /* ---- what is sent, and what arrives ---- */
 
+static void note_told(struct bwe *bwe, bool lost, int64_t now_us)
+{
+	struct bwe_loss *l = &bwe->loss;
+
+	if (l->told == 0)
+		l->since_us = now_us;
+	l->told++;
+	l->lost += lost;
+}
+
 void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster, int64_t now_us)
 {
 	struct bwe_cluster *c = &bwe->cluster;
 
 	bytes += BWE_OVERHEAD;
+	/* Its place is needed and nobody has told of it: it counts as lost. */
+	if (bwe->packet[seq % BWE_HISTORY].state == PACKET_SENT)
+		note_told(bwe, true, now_us);
 	bwe->packet[seq % BWE_HISTORY] = (struct bwe_packet){
 		.sent_us = now_us,
 		.seq = seq,
@@ -163,16 +176,6 @@ static void loss_window(struct bwe *bwe, double loss)
 	l->trial = 0;
 	if (loss <= MAX(LOSS_LOW, high - LOSS_ABOVE_SHARE))
 		l->limit = MIN(l->limit * LOSS_RISE, bwe->max_bps);
-}
-
-static void note_told(struct bwe *bwe, bool lost, int64_t now_us)
-{
-	struct bwe_loss *l = &bwe->loss;
-
-	if (l->told == 0)
-		l->since_us = now_us;
-	l->told++;
-	l->lost += lost;
 }
 
 static void loss_update(struct bwe *bwe, int64_t now_us)

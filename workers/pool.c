@@ -5,14 +5,15 @@
 #include "workers/worker.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define THREADS_MAX 32
+#define POOL_NICE   10
 
 struct job {
 	struct job *next;
@@ -41,10 +42,9 @@ struct pool {
 static void *thread_main(void *arg)
 {
 	struct pool *pool = arg;
-	struct sched_param param = { 0 };
 
-	/* When it is refused the threads just compete with the loop. */
-	pthread_setschedparam(pthread_self(), SCHED_IDLE, &param);
+	/* On Linux a nice value is the thread's own. When it is refused the threads just compete with the loop. */
+	(void)setpriority(PRIO_PROCESS, 0, POOL_NICE);
 	pthread_mutex_lock(&pool->lock);
 	while (!pool->stopping) {
 		struct job *job = pool->todo;

@@ -1,7 +1,7 @@
 /* workers/pool.h - a few threads for what would stop the loop: password hashing.
  *
- * Threads:   half the cores, shared out over the workers, at least one each; SCHED_IDLE, so that media and
- *            requests come first. All signals are blocked in them.
+ * Threads:   half the cores, shared out over the workers, at least one each; nice, so that media and requests come
+ *            first and people can sign in all the same while all cores are busy. All signals are blocked in them.
  * Order:     first in, first out. The queue is bounded: -EAGAIN, answered 503 overloaded.
  * Ownership: work() runs on a thread and touches nothing but arg; done() runs on the loop, exactly once for
  *            each accepted job, also when the pool stops (work may then not have run: ran is false). */

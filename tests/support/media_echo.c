@@ -175,6 +175,12 @@ void media_flush(struct media *media, int64_t now_us)
 	(void)now_us;
 }
 
+void media_on_seats_ask(struct media *media, const struct msg_member *who)
+{
+	(void)media;
+	(void)who;
+}
+
 bool media_has_news(const struct media *media)
 {
 	(void)media;

@@ -541,17 +541,20 @@ static void test_quality(void **state)
 				 .loss_out = 32768,
 				 .rtt_us = 12600,
 				 .bps_in = 1200000,
-				 .bps_out = 64000 };
+				 .bps_out = 64000,
+				 .bps_room = 2500000 };
 
 	(void)state;
 	say(1, MSG_QUALITY, 0, &m, sizeof(m));
 	assert_true(id_equal(&event_to, &member));
-	assert_string_equal(event_text, "{\"type\":\"quality\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
-					"\"quality\":{\"mediad\":1,\"loss\":0.500,\"loss_in\":0.100,\"loss_out\":0.500,"
-					"\"rtt_ms\":13,\"bitrate_in\":1200000,\"bitrate_out\":64000}}");
-	m.rtt_us = 0;
+	assert_string_equal(event_text,
+			    "{\"type\":\"quality\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+			    "\"quality\":{\"mediad\":1,\"loss\":0.500,\"loss_in\":0.100,\"loss_out\":0.500,"
+			    "\"rtt_ms\":13,\"bitrate_in\":1200000,\"bitrate_out\":64000,\"estimate_in\":2500000}}");
+	m.rtt_us = m.bps_room = 0;
 	say(1, MSG_QUALITY, 0, &m, sizeof(m));
 	assert_non_null(strstr(event_text, "\"rtt_ms\":null"));
+	assert_non_null(strstr(event_text, "\"estimate_in\":null"));
 }
 
 static void test_layers(void **state)
