@@ -56,6 +56,8 @@ export async function buried(page) {
       else if (
         !one.contains(over) &&
         !over.contains(one) &&
+        // Whoever is in the way of something drags their own picture elsewhere.
+        !over.closest('[data-movable]') &&
         ![...(one.labels ?? [])].some((l) => l.contains(over))
       )
         lines.push(`"${name}" lies under ${over.outerHTML.slice(0, 120)}`)

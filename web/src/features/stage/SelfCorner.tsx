@@ -34,6 +34,7 @@ export function SelfCorner({ me, session }: { me: User; session: SessionView }) 
   return (
     <div
       ref={box}
+      data-movable
       onPointerDown={down}
       onPointerMove={move}
       onPointerUp={up}
