@@ -1,5 +1,5 @@
 // Six people in one call, three in browsers and three of libwebrtc beside them, who share screens, write, pause, leave
-// and come back, for PARLEY_TEST_SIX_SECONDS (here a short while; `make soak` gives it ten minutes).
+// and come back, for PARLEY_TEST_SIX_SECONDS (`make soak` gives it ten minutes).
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { mkdtempSync, openSync, writeSync, closeSync, rmSync } from "node:fs";
