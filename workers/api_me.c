@@ -320,7 +320,8 @@ static void get_export(struct request *req)
 	const struct id *me = &req->auth.user_id;
 	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
 
-	if (!auth_admit(req, "export", me->b, sizeof(me->b), EXPORTS_PER_MINUTE, 60, "You have just exported this; wait a little before the next time."))
+	if (!auth_admit(req, "export", me->b, sizeof(me->b), EXPORTS_PER_MINUTE, 60,
+			"You have just exported this; wait a little before the next time."))
 		return;
 	request_add_header(req, "Content-Disposition", "attachment; filename=\"parley-export.json\"");
 	const char *params[] = { id_format(me, user), id_format(&req->auth.session_id, session) };

@@ -21,7 +21,7 @@
 #define LOST_AGAIN_US	 (5 * USEC_PER_SEC)
 #define REFRESH_EVERY_US (10 * USEC_PER_MSEC)
 #define REFRESH_BATCH	 2
-#define DEVICES_LOOK_AT	 64   /* connections of one person */
+#define DEVICES_LOOK_AT	 64 /* connections of one person */
 #define CLOSE_SIGNED_OUT 4401
 #define CLOSE_TRY_AGAIN	 1013
 #define BUCKETS_FIRST	 256
