@@ -119,12 +119,10 @@ void trend_on_packet(struct trend *trend, int64_t sent_us, int64_t arrived_us)
 {
 	struct trend_group *now = &trend->now;
 
-	if (now->used && (sent_us < now->first_sent_us || arrived_us - now->arrived_us > JUMP_US ||
-			  now->arrived_us - arrived_us > JUMP_US)) {
-		if (sent_us < now->first_sent_us)
-			return; /* told late: its group is done */
+	if (now->used && sent_us < now->first_sent_us)
+		return; /* told late: its group is done */
+	if (now->used && (arrived_us - now->arrived_us > JUMP_US || now->arrived_us - arrived_us > JUMP_US))
 		trend_init(trend);
-	}
 	if (now->used && joins(now, sent_us, arrived_us)) {
 		now->sent_us = MAX(now->sent_us, sent_us);
 		now->arrived_us = MAX(now->arrived_us, arrived_us);
