@@ -216,14 +216,6 @@ export function seatsOf(call, state = 'live') {
   return { type: 'seats', call_id: call.id, seats }
 }
 
-/** The server's word that somebody watches our camera, and which layers of it. */
-export const layersOf = (call, active = ['q', 'h', 'f']) => ({
-  type: 'layers',
-  call_id: call.id,
-  mid: '1',
-  layers: ['q', 'h', 'f'].map((rid) => ({ rid, active: active.includes(rid) })),
-})
-
 /** In the page: faces on every seat, and a page of text on the last two, where screens sit. */
 function farEnd() {
   const picture = (n) => {
