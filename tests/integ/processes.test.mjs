@@ -1,9 +1,11 @@
 // What a sysadmin sees: processes, restarts, reload, stop.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import os from "node:os";
-import { Server, eventually, sleep } from "../support/server.mjs";
+import path from "node:path";
+import { ROOT, Server, eventually, freePorts, sleep } from "../support/server.mjs";
 import { Person, befriend, request } from "../support/api.mjs";
 
 async function withServer(options, fn) {
@@ -136,6 +138,43 @@ test("SIGTERM ends everything with status 0", async () => {
   assert.equal(code, 0);
   await sleep(200);
   for (const pid of pids) assert.throws(() => process.kill(pid, 0), `process ${pid} is gone`);
+});
+
+test("SIGTERM at any moment of the start ends it, too", async () => {
+  const dir = mkdtempSync(path.join(os.tmpdir(), "parley-start-"));
+  chmodSync(dir, 0o755);
+  const ports = await freePorts();
+  const env = {
+    ...process.env,
+    PARLEY_VAR: path.join(dir, "var"),
+    PARLEY_PORT: String(ports.https),
+    PARLEY_MEDIA_PORT: String(ports.media),
+    PARLEY_ADMIN_PORT: String(ports.admin),
+    PARLEY_NO_BUILD: "1",
+    PARLEY_PG_OPTS: "-c fsync=off",
+  };
+  /** Starts, sends SIGTERM after this time, and returns { code, log }. */
+  const round = async (afterMs) => {
+    let log = "";
+    const child = spawn("scripts/run", { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+    const exited = new Promise((resolve) => child.once("close", (code) => resolve(code)));
+    for (const out of [child.stdout, child.stderr]) out.on("data", (chunk) => (log += chunk));
+    await sleep(afterMs);
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 30_000);
+    const code = await exited;
+    clearTimeout(late);
+    return { code, log };
+  };
+  // Doubled until it is the whole start, so that slow machines see the same moments.
+  let whole = 1000;
+  while (!/Parley is running/.test((await round(whole)).log)) whole *= 2;
+  for (let i = 0; i < 16; i++) {
+    const { code, log } = await round((whole * i) / 16 + 50);
+    // 130: asked before there was a server. The signal may also end bash before it has set a trap: null.
+    assert.ok(code === 0 || code === 130 || (code === null && log === ""), `round ${i}: status ${code}\n${log}`);
+  }
+  rmSync(dir, { recursive: true, force: true });
 });
 
 test("while the database is away requests get 503 with Retry-After, and it recovers by itself", () =>
