@@ -1,4 +1,5 @@
 #include "lib/conf.h"
+#include "lib/url.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -107,11 +108,15 @@ static int check_media(const struct conf *conf, struct conf_error *ret_error)
 static int check_turn(const struct conf *conf, struct conf_error *ret_error)
 {
 	for (size_t i = 0; i < conf->turn.urls.len; i++) {
-		const char *url = conf->turn.urls.item[i];
-		if (strncmp(url, "turn:", 5) != 0 && strncmp(url, "turns:", 6) != 0 && strncmp(url, "stun:", 5) != 0)
-			return fail(ret_error, "turn.urls: turn:…, turns:… or stun:… expected, not '%.100s'", url);
-		if (url[0] == 't' && !*conf->turn.secret)
-			return fail(ret_error, "turn.secret: needed for '%.100s'", url);
+		const char *text = conf->turn.urls.item[i];
+		struct turn_url url;
+		if (turn_url_parse(text, &url) < 0)
+			return fail(ret_error,
+				    "turn.urls: turn:host[:port][?transport=udp|tcp], turns:… or stun:… expected, not "
+				    "'%.100s'",
+				    text);
+		if (!url.stun && !*conf->turn.secret)
+			return fail(ret_error, "turn.secret: needed for '%.100s'", text);
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 #include "lib/cleanup.h"
+#include "lib/url.h"
 #include "tools/admin_client.h"
 #include "tools/turn_probe.h"
 
@@ -34,23 +35,11 @@ static void say(enum finding finding, const char *what, const char *fmt, ...)
 	fails += finding == FINDING_FAIL;
 }
 
-/* The host of https://host[:port], without the brackets of an IPv6 address. */
-static void host_of(const char *url, char *host, size_t len)
-{
-	const char *at = strstr(url, "://");
-
-	at = at ? at + 3 : url;
-	if (*at == '[')
-		snprintf(host, len, "%.*s", (int)strcspn(at + 1, "]"), at + 1);
-	else
-		snprintf(host, len, "%.*s", (int)strcspn(at, ":/"), at);
-}
-
 static void look_at_names(X509 *cert, const struct conf *conf)
 {
 	char host[256];
 
-	host_of(conf->server.public_url, host, sizeof(host));
+	origin_host(conf->server.public_url, host, sizeof(host));
 	if (X509_check_host(cert, host, 0, 0, NULL) == 1 || X509_check_ip_asc(cert, host, 0) == 1)
 		say(FINDING_OK, "certificate", "names %s", host);
 	else

@@ -1,70 +1,11 @@
 #include "tools/turn.h"
 
 #include "lib/addresses.h"
+#include "lib/url.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define PORT_PLAIN 3478
-#define PORT_TLS   5349
-
-static int parse_port(const char *text, size_t len, uint16_t *ret_port)
-{
-	unsigned long port = 0;
-
-	if (len == 0 || len > 5)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		port = port * 10 + (unsigned long)(text[i] - '0');
-	}
-	if (port == 0 || port > UINT16_MAX)
-		return -EINVAL;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
-
-int turn_url_parse(const char *text, struct turn_url *ret_url)
-{
-	struct turn_url url = { 0 };
-
-	if (strncmp(text, "turns:", 6) == 0)
-		url.tls = url.tcp = true;
-	else if (strncmp(text, "stun:", 5) == 0)
-		url.stun = true;
-	else if (strncmp(text, "turn:", 5) != 0)
-		return -EINVAL;
-	url.port = url.tls ? PORT_TLS : PORT_PLAIN;
-	text = strchr(text, ':') + 1;
-	bool v6 = *text == '[';
-	size_t host_len = v6 ? strcspn(++text, "]") : strcspn(text, ":?");
-	if (host_len == 0 || host_len >= sizeof(url.host) || (v6 && text[host_len] != ']'))
-		return -EINVAL;
-	memcpy(url.host, text, host_len);
-	text += host_len + v6;
-	if (*text == ':') {
-		size_t len = strcspn(++text, "?");
-		if (parse_port(text, len, &url.port) < 0)
-			return -EINVAL;
-		text += len;
-	}
-	if (strcmp(text, "?transport=tcp") == 0 && !url.stun)
-		url.tcp = true;
-	else if (*text && (strcmp(text, "?transport=udp") != 0 || url.tls || url.stun))
-		return -EINVAL;
-	*ret_url = url;
-	return 0;
-}
-
-static void host_of_origin(const char *origin, char *host, size_t len)
-{
-	const char *at = strstr(origin, "://");
-
-	at = at ? at + 3 : origin;
-	snprintf(host, len, "%.*s", (int)(*at == '[' ? strcspn(at, "]") + 1 : strcspn(at, ":/")), at);
-}
 
 static void write_allowed(const struct conf_addrs *addrs, FILE *out)
 {
@@ -129,8 +70,8 @@ int turn_write_config(const struct conf *conf, FILE *out)
 	int err = addresses_find(conf, &addrs);
 	if (err < 0)
 		return err;
-	host_of_origin(conf->server.public_url, realm, sizeof(realm));
-	unsigned port = serves.plain_port ? serves.plain_port : PORT_PLAIN;
+	origin_host(conf->server.public_url, realm, sizeof(realm));
+	unsigned port = serves.plain_port ? serves.plain_port : TURN_PORT_PLAIN;
 	fprintf(out,
 		"# coturn for %s, made by `parleyctl turn-config` from parley.conf: change it there.\n"
 		"listening-port=%u\n",

@@ -9,15 +9,6 @@
 
 #include <stdio.h>
 
-struct turn_url {
-	bool stun, tls, tcp; /* tls: over TCP */
-	char host[256];
-	uint16_t port;
-};
-
-/* turn:host[:port][?transport=udp|tcp], turns:…, stun:… (RFC 7064, 7065). -EINVAL. */
-int turn_url_parse(const char *text, struct turn_url *ret_url);
-
 /* Writes a turnserver.conf. -ENOENT: no turn: or turns: in turn.urls; -EADDRNOTAVAIL: no address for media here. */
 int turn_write_config(const struct conf *conf, FILE *out);
 

@@ -2,7 +2,7 @@
 #ifndef PARLEY_TOOLS_TURN_PROBE_H
 #define PARLEY_TOOLS_TURN_PROBE_H
 
-#include "tools/turn.h"
+#include "lib/url.h"
 
 /* UDP: a STUN Binding request (RFC 8489) is answered. TCP and TLS: the port accepts a connection. 0, -EHOSTUNREACH
  * (the name has no address), -ETIMEDOUT, -ECONNREFUSED or what else the kernel says. */

@@ -167,7 +167,10 @@ static void rules_across_keys(void **state)
 	expect_rule("server.admin=0.0.0.0:9464",
 		    "server.admin: only loopback addresses and unix sockets, not '0.0.0.0:9464'");
 	expect_rule("server.admin=unix:rel", "server.admin: an absolute path expected after unix:, not 'unix:rel'");
-	expect_rule("turn.urls=http://x", "turn.urls: turn:…, turns:… or stun:… expected, not 'http://x'");
+	expect_rule("turn.urls=http://x",
+		    "turn.urls: turn:host[:port][?transport=udp|tcp], turns:… or stun:… expected, not 'http://x'");
+	expect_rule("turn.urls=turn:x:0",
+		    "turn.urls: turn:host[:port][?transport=udp|tcp], turns:… or stun:… expected, not 'turn:x:0'");
 	expect_rule("turn.urls=turn:x", "turn.secret: needed for 'turn:x'");
 }
 

@@ -6,49 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void test_urls(void **state)
-{
-	struct turn_url url;
-
-	(void)state;
-	assert_int_equal(turn_url_parse("turn:relay.example.org", &url), 0);
-	assert_string_equal(url.host, "relay.example.org");
-	assert_int_equal(url.port, 3478);
-	assert_false(url.tcp || url.tls || url.stun);
-	assert_int_equal(turn_url_parse("turn:192.0.2.1:99?transport=tcp", &url), 0);
-	assert_int_equal(url.port, 99);
-	assert_true(url.tcp && !url.tls);
-	assert_int_equal(turn_url_parse("turns:[2001:db8::1]?transport=tcp", &url), 0);
-	assert_string_equal(url.host, "2001:db8::1");
-	assert_int_equal(url.port, 5349);
-	assert_true(url.tcp && url.tls);
-	assert_int_equal(turn_url_parse("stun:relay.example.org:19302", &url), 0);
-	assert_true(url.stun);
-}
-
-static void test_urls_that_are_none(void **state)
-{
-	static const char *const bad[] = { "",
-					   "turn",
-					   "turn:",
-					   "turn::1",
-					   "http:relay",
-					   "turn:relay:",
-					   "turn:relay:0",
-					   "turn:relay:65536",
-					   "turn:relay:12x",
-					   "turn:relay?transport=sctp",
-					   "turn:[2001:db8::1",
-					   "turn:[]",
-					   "turns:relay?transport=udp",
-					   "stun:relay?transport=tcp" };
-	struct turn_url url;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(turn_url_parse(bad[i], &url), -EINVAL);
-}
-
 /* What turn_write_config() writes for these settings; NULL when it refuses. */
 static char *config_of(const char *const *overrides, size_t n)
 {
@@ -118,8 +75,6 @@ static void test_config_without_turn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_urls_that_are_none),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_without_turn),
 	};
