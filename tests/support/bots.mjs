@@ -8,6 +8,7 @@ import { ROOT, eventually, sleep } from "./server.mjs";
 import { Person } from "./api.mjs";
 import { crowd, leftovers, query } from "./database.mjs";
 import { Page } from "./page.mjs";
+import { randomOf } from "./dice.mjs";
 
 /** What a server for bots is started with: ringing and waiting for media end within the test. */
 export const OPTS = [
@@ -20,22 +21,12 @@ export const OPTS = [
 const CLUSTER = 10; // who may know each other
 const offer = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-sendrecv.sdp"), "utf8");
 
-function random(seed) {
-  let a = seed >>> 0;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Refusals that are no fault: others were faster, or it is not theirs to do. */
 const REFUSALS = new Set([403, 404, 409]);
 
 class Bot {
   constructor(world, person, index) {
-    Object.assign(this, { world, person, index, random: random(world.seed * 7919 + index), pages: [] });
+    Object.assign(this, { world, person, index, random: randomOf(world.seed * 7919 + index), pages: [] });
   }
 
   pick(list) {

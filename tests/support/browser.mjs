@@ -111,6 +111,10 @@ export class BrowserPerson extends PagePerson {
     return this.page.keyboard.press(name);
   }
 
+  point(x, y) {
+    return this.page.mouse.move(x, y);
+  }
+
   on(role, name, fn) {
     return this.find(role, name).evaluate(fn, undefined, { timeout: 20_000 });
   }

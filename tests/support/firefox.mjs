@@ -148,6 +148,10 @@ export class FirefoxPerson extends PagePerson {
     return this.page.keyboard.press(name);
   }
 
+  point(x, y) {
+    return this.page.mouse.move(x, y);
+  }
+
   async on(role, name, fn) {
     const handle = await this.find(role, name);
     if (!handle) throw new Error(`there is no ${role} "${name}"`);

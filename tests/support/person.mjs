@@ -7,6 +7,7 @@
 //   sees(role, name, options)      waits until it is there, or with { gone: true } until it is not
 //   reads(text, options)           waits until these words stand in the page
 //   key(name)                      presses a key
+//   point(x, y)                    moves the mouse there
 //   on(role, name, fn)             runs fn in the page, with the first element that is called so
 //   run(fn, argument)              runs fn in the page
 import { eventually, sleep } from "./server.mjs";
@@ -63,6 +64,15 @@ function isPainted(figure) {
   const context = canvas.getContext("2d");
   context.drawImage(video, 0, 0, 32, 18);
   return context.getImageData(0, 0, 32, 18).data.some((v, i) => i % 4 !== 3 && v > 40);
+}
+
+/** For the page: whether this figure is on the page of tiles that is shown; if not, turns one page on or back. */
+function isShownOrTurns({ name, way }) {
+  if ([...document.querySelectorAll("figure")].some((one) => one.getAttribute("aria-label") === name)) return "shown";
+  const button = document.querySelector(`button[aria-label="${way} page"]`);
+  if (!button || button.disabled) return "end";
+  button.click();
+  return "turned";
 }
 
 /** For the page: whether that figure shows two more pictures; a busy machine may need a while. */
@@ -227,9 +237,35 @@ export class PagePerson {
     return this.grows(`decodes ${frames} more frames`, (s) => s.video?.frames, frames, 120_000 + frames * 200);
   }
 
-  /** Waits until the picture in that figure runs. */
+  /** Where the tiles need several pages, turns them until that figure is shown; the next look may need another turn. */
+  async turnTo(name, ms = 120_000) {
+    let way = "Next";
+    await eventually(
+      `${this.name} finds ${name}`,
+      async () => {
+        const found = await this.run(isShownOrTurns, { name, way });
+        if (found === "end") way = way === "Next" ? "Previous" : "Next";
+        return found === "shown";
+      },
+      ms,
+    );
+  }
+
+  /** Waits until the picture in that figure runs, on whatever page of the tiles it is. */
   async moves(name, ms = 120_000) {
-    await eventually(`${this.name} sees ${name} move`, () => this.on("figure", name, isMoving), ms);
+    await eventually(
+      `${this.name} sees ${name} move`,
+      async () => {
+        await this.turnTo(name, ms);
+        return this.on("figure", name, isMoving);
+      },
+      ms,
+    );
+  }
+
+  /** The call's controls show while the mouse moves. */
+  async stir() {
+    await this.point(200 + Math.random() * 50, 200);
   }
 }
 
