@@ -198,31 +198,32 @@ static void on_acceptable(struct loop_fd *io, uint32_t events, void *arg);
 
 static void on_relisten(struct loop_timer *timer, int64_t now_us, void *arg);
 
-static void pause_listening(struct server *server)
+/* The admin must get through also when everything is full, but not while nobody can be accepted at all. */
+static void pause_listening(struct server *server, bool admins)
 {
 	struct loop *loop = server->worker->loop;
 
 	server->listening = false;
 	for (size_t i = 0; i < server->listeners; i++) {
-		/* The admin must get through also when everything is full. */
-		if (server->listener[i].kind != HTTP_ADMIN)
+		if (admins || server->listener[i].kind != HTTP_ADMIN)
 			loop_fd_del(&server->listener[i].io);
 	}
 	if (!server->worker->draining)
 		(void)loop_timer_start(loop, &server->relisten, loop_now_us(loop) + RELISTEN_US, on_relisten, server);
 }
 
-static int resume_listening(struct server *server)
+/* Without `all` for admins alone. */
+static int resume_listening(struct server *server, bool all)
 {
 	for (size_t i = 0; i < server->listeners; i++) {
 		struct listener *l = &server->listener[i];
-		if (l->io.loop)
+		if (l->io.loop || (!all && l->kind != HTTP_ADMIN))
 			continue;
 		int err = loop_fd_add(server->worker->loop, &l->io, l->fd, EPOLLIN | EPOLLEXCLUSIVE, on_acceptable, l);
 		if (err < 0)
 			return err;
 	}
-	server->listening = true;
+	server->listening = all;
 	return 0;
 }
 
@@ -230,7 +231,7 @@ static void on_relisten(struct loop_timer *timer, int64_t now_us, void *arg)
 {
 	struct server *server = arg;
 
-	if (!may_listen(server) || resume_listening(server) < 0)
+	if (resume_listening(server, may_listen(server)) < 0 || !server->listening)
 		(void)loop_timer_start(server->worker->loop, timer, now_us + RELISTEN_US, on_relisten, server);
 }
 
@@ -242,7 +243,7 @@ static void accept_failed(struct server *server, int err)
 		return;
 	if (log_every(&gate, clock_now_us(), 10 * USEC_PER_SEC))
 		log_warn("server: cannot accept a connection: %s; trying again in a moment", strerror(err));
-	pause_listening(server);
+	pause_listening(server, true);
 }
 
 /* False: nothing more to accept now. */
@@ -275,7 +276,7 @@ static void on_acceptable(struct loop_fd *io, uint32_t events, void *arg)
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_WAKE && accept_one(l); i++) {
 		if (l->kind != HTTP_ADMIN && !may_listen(l->server)) {
-			pause_listening(l->server);
+			pause_listening(l->server, false);
 			break;
 		}
 	}
@@ -419,7 +420,7 @@ int server_start(struct worker *worker, struct server **ret_server)
 	server->self_made = tls_is_self_made(server->tls);
 	host_copy(public_authority(server), public_name, sizeof(public_name));
 	server->hsts = !server->self_made && strcasecmp(public_name, "localhost") != 0;
-	if ((err = resume_listening(server)) < 0)
+	if ((err = resume_listening(server, true)) < 0)
 		goto fail;
 	*ret_server = server;
 	return 0;

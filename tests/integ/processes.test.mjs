@@ -1,7 +1,7 @@
 // What a sysadmin sees: processes, restarts, reload, stop.
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -212,6 +212,32 @@ test("while the database is away requests get 503 with Retry-After, and it recov
     assert.ok(Number(answer.headers["retry-after"]) > 0);
     process.kill(Number(postmaster), "SIGCONT");
     await eventually("it works again", async () => (await ana.request("GET", "/me")).status === 200, 30_000, 300);
+  }));
+
+test("a worker without a descriptor left waits for one, and does not burn a core", () =>
+  withServer({ workers: 1, mediads: 1 }, async (server) => {
+    const pid = server.pid("worker");
+    const open = Math.max(...readdirSync(`/proc/${pid}/fd`).map(Number)) + 1;
+    // Limits of another are set by who has the same ids; root itself may lack the capability, in a container.
+    const [uid, gid] = ["Uid", "Gid"].map((what) => new RegExp(`${what}:\\s*(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+    const as = process.getuid() === 0 ? ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"] : ["env"];
+    const limit = (n) => execFileSync(as[0], [...as.slice(1), "prlimit", `--pid=${pid}`, `--nofile=${n}:`]);
+    const before = /Max open files\s+(\d+)/.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))[1];
+    limit(open);
+    // Some connections may find a number that was given back; then there is none.
+    const asked = Array.from({ length: 8 }, () => server.admin("/healthz").then((a) => a.status, () => "refused"));
+    await eventually("it says so", () => server.log().includes("cannot accept a connection"), 20_000);
+    // utime and stime, in ticks of 10 ms.
+    const cpu = () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+      return Number(fields[11]) + Number(fields[12]);
+    };
+    const ticks = cpu();
+    await sleep(2000);
+    assert.ok(cpu() - ticks < 60, `${cpu() - ticks} ticks of 200`);
+    limit(before);
+    await eventually("it answers again", async () => (await server.admin("/healthz")).status === 200, 20_000);
+    await Promise.all(asked);
   }));
 
 test("metrics carry the contract's names", () =>
