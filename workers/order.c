@@ -45,11 +45,13 @@ static void note(struct order *order, const struct id *call, uint32_t version)
 	struct order_call *at = place(order, call);
 
 	if (at)
-		*at = (struct order_call){ .call = *call, .version = version, .heard = ++order->clock };
+		*at = (struct order_call){ .call = *call, .version = version, .heard = ++order->clock, .told = 1 };
 }
 
 void order_begin(struct order *order, const char *calls)
 {
+	for (uint32_t i = 0; i < order->len; i++)
+		order->calls[i].told = 0;
 	for (const char *at = calls; at && strlen(at) > ID_TEXT_LEN + 1;) {
 		struct id call;
 		char *end;
@@ -67,7 +69,7 @@ enum order_verdict order_take(struct order *order, const struct order_key *key)
 	struct order_call *known = find(order, &key->call);
 	if (known && key->version < known->version)
 		return ORDER_DROP;
-	if (!key->whole && (!known || key->version > known->version + 1))
+	if (!key->whole && (!known || !known->told || key->version > known->version + 1))
 		return ORDER_WAIT;
 	note(order, &key->call, key->version);
 	return ORDER_SEND;

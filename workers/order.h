@@ -33,6 +33,7 @@ struct order_call {
 	struct id call;
 	uint32_t version;
 	uint32_t heard; /* order.clock then */
+	uint32_t told;	/* 0: of before the last hello, which did not tell of it: the page has begun anew without it */
 };
 
 /* Zeroed is ready. */
@@ -44,7 +45,8 @@ struct order {
 enum order_verdict { ORDER_SEND, ORDER_WAIT, ORDER_DROP };
 
 void order_fini(struct order *order);
-/* A hello tells of these: "UUID VERSION UUID VERSION …"; NULL: none. It is younger than all that was sent before. */
+/* A hello tells of these: "UUID VERSION UUID VERSION …"; NULL: none. It is younger than all that was sent before, and a
+ * page forgets with it every other call: of those nothing older is sent, and nothing partial before something whole. */
 void order_begin(struct order *order, const char *calls);
 /* ORDER_SEND: it counts as sent. Out of memory: partial ones wait, until the database was asked often enough. */
 enum order_verdict order_take(struct order *order, const struct order_key *key);

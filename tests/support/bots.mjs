@@ -203,11 +203,10 @@ class Bot {
     ]);
   }
 
-  /** The sign-in that changes the account hears of it in the answer alone. */
+  /** What no answer came for is asked again. The page hears of it by an event. */
   async change(what) {
     const answer = await this.send("account", "PATCH", "/me", what, { once: true });
-    if (answer.status === 200) this.page.me = answer.json.user;
-    else await this.change(what);
+    if (answer.status !== 200) await this.change(what);
   }
 
   /** Signs out and in. */
