@@ -3,9 +3,11 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const RULES = { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] }
+/** And what belongs to the page as a whole: everything in landmarks, headings in order. */
+const ALL_RULES = { type: 'tag', values: [...RULES.values, 'best-practice'] }
 /** What another theme can change. */
-const COLOURS = ['color-contrast', 'link-in-text-block']
+const COLOURS = { type: 'rule', values: ['color-contrast', 'link-in-text-block'] }
 
 /** Fonts are there, and what fades in has done so: half of a fade is no contrast. Long and endless ones go on. */
 export async function settle(page) {
@@ -66,21 +68,55 @@ export async function buried(page) {
   })
 }
 
-/** One line for each finding; `colours`: only those that the theme decides about. */
-export async function findings(page, { colours = false } = {}) {
-  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE)
-  const found = await page.evaluate(
-    async ({ only }) => {
-      const { violations } = await window.axe.run(document, { runOnly: only, resultTypes: ['violations'] })
-      return violations.map(({ id, nodes }) => ({
-        id,
-        nodes: nodes.map((node) => `${node.html.slice(0, 200)} ${node.any[0]?.message ?? ''}`),
-      }))
-    },
-    { only: colours ? { type: 'rule', values: COLOURS } : { type: 'tag', values: TAGS } },
-  )
-  const lines = found.map(({ id, nodes }) => `axe ${id}: ${nodes.join(' | ')}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+/** In the page: axe in one theme after the other, in one go; most of the time would go into asking. */
+async function ask({ rounds }) {
+  const lines = []
+  const run = (where, runOnly) => window.axe.run(where, { runOnly, resultTypes: ['violations'] })
+  const told = ({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message ?? ''}`
+  // What a bar that stays lies over is reached by scrolling: it is asked again where it is free.
+  const buried = async ({ target, any }) => {
+    const one = document.querySelector(target.at(-1))
+    if (!/obscured/.test(any[0]?.message) || !one) return true
+    one.scrollIntoView({ block: 'center', behavior: 'instant' })
+    const { violations } = await run(one, { type: 'rule', values: ['target-size'] })
+    return violations.length > 0
+  }
+  for (const { theme, only } of rounds) {
+    const root = document.documentElement
+    const before = root.dataset.theme
+    // As the switch in the settings does it, without the fade.
+    const still = new CSSStyleSheet()
+    still.replaceSync('*, *::before, *::after { transition: none !important }')
+    document.adoptedStyleSheets.push(still)
+    root.dataset.theme = theme ?? before
+    const { violations } = await run(document, only)
+    for (const { id, nodes } of violations) {
+      const wrong = []
+      for (const node of nodes) if (id !== 'target-size' || (await buried(node))) wrong.push(told(node))
+      if (wrong.length > 0) lines.push(`${theme ? `${theme}: ` : ''}axe ${id}: ${wrong.join(' | ')}`)
+    }
+    root.dataset.theme = before
+    document.adoptedStyleSheets.pop()
+  }
+  const wide = document.documentElement.scrollWidth - innerWidth
   if (wide > 0) lines.push(`${wide} px wider than the window`)
   return lines
+}
+
+async function asked(page, rounds) {
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE)
+  return page.evaluate(ask, { rounds })
+}
+
+/** One line for each finding on what is seen now; `colours`: only those that the theme decides about. */
+export const findings = (page, { colours = false } = {}) =>
+  asked(page, [{ only: colours ? COLOURS : ALL_RULES }])
+
+/** One line for each finding in the light and in the dark; what is not a colour is the same in both. */
+export async function barriers(page) {
+  await settle(page)
+  return asked(page, [
+    { theme: 'light', only: ALL_RULES },
+    { theme: 'dark', only: COLOURS },
+  ])
 }

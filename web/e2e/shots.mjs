@@ -13,7 +13,7 @@ const OUT = process.argv[2] ?? fileURLToPath(new URL('../test-results/shots', im
 const ONLY = process.argv.slice(3)
 mkdirSync(OUT, { recursive: true })
 
-const theatre = await open()
+const theatre = await open({ reuse: true })
 let pictures = 0
 const wanted = SCREENS.filter(({ name }) => ONLY.length === 0 || ONLY.some((part) => name.includes(part)))
 const tasks = wanted.flatMap((screen) =>
@@ -26,6 +26,7 @@ const tasks = wanted.flatMap((screen) =>
         const name = `${shot}-${look}-${theme}`
         await page.screenshot({ path: join(OUT, `${name}.png`) })
         pictures++
+        if (screen.asked === false) continue
         for (const line of await findings(page, { colours: theme === 'dark' })) found.push(`${name}: ${line}`)
       }
     })

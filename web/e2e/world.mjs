@@ -131,7 +131,7 @@ export const past = (id, minutes, by, other, end_reason, lasted = 0) =>
     state: 'ended',
     started_by: by.id,
     created_at: ago(minutes),
-    answered_at: null,
+    answered_at: lasted > 0 ? ago(minutes) : null,
     ended_at: ago(minutes - lasted),
     end_reason,
     messages: lasted > 20 ? 3 : 0,
@@ -322,7 +322,8 @@ async function serve() {
   return { server, base: `http://localhost:${server.address().port}` }
 }
 
-export async function open() {
+/** With `reuse` a scene gets the window of one that is over, emptied: a new one costs more than the scene itself. */
+export async function open({ reuse = false } = {}) {
   if (!existsSync(join(DIST, 'index.html'))) throw new Error(`${DIST} is empty: \`make web\` builds the page`)
   const { server, base } = await serve()
   const browser = await chromium.launch({
@@ -337,9 +338,10 @@ export async function open() {
       '--autoplay-policy=no-user-gesture-required',
     ],
   })
+  const free = reuse ? new Map() : null
   return {
     base,
-    visit: (look, options = {}) => visit({ browser, base, look, options }),
+    visit: (look, options = {}) => visit({ browser, base, look, options, free }),
     close: async () => {
       await browser.close()
       server.close()
@@ -377,7 +379,8 @@ const newWorld = (options) => ({
   ...options,
 })
 
-async function visit({ browser, base, look, options }) {
+/** A window without a scene: what it asks for, says and complains of goes to whichever plays in it (`house.scene`). */
+async function furnish({ browser, base, look, options, key }) {
   const context = await browser.newContext({
     baseURL: base,
     viewport: look.viewport,
@@ -390,16 +393,38 @@ async function visit({ browser, base, look, options }) {
   })
   const page = await context.newPage()
   page.setDefaultTimeout(60_000)
-  const complaints = []
+  const house = { key, context, page, scene: null }
   page.on('console', (line) => {
-    if (line.type() === 'error' && !options.breaks && !EXPECTED.test(line.text()))
-      complaints.push(line.text())
+    if (line.type() === 'error' && !EXPECTED.test(line.text())) house.scene?.complain(line.text())
   })
-  page.on('pageerror', (error) => {
-    if (!options.breaks) complaints.push(error.stack ?? String(error))
-  })
+  page.on('pageerror', (error) => house.scene?.complain(error.stack ?? String(error)))
   await page.addInitScript(farEnd)
-  if (options.init) await page.addInitScript(options.init)
+  await page.routeWebSocket('**/api/v1/events', (socket) =>
+    house.scene ? house.scene.hear(socket) : void socket.close(),
+  )
+  await page.route('**/api/v1/**', (route) => (house.scene ? house.scene.answer(route) : route.abort()))
+  return house
+}
+
+/** As if it had just been opened. */
+async function empty({ context, page }, look) {
+  await context.setOffline(false)
+  for (const other of context.pages()) if (other !== page) await other.close()
+  await page.evaluate(() => {
+    localStorage.clear()
+    sessionStorage.clear()
+  })
+  await page.mouse.move(look.viewport.width - 1, 1)
+  await page.goto('about:blank')
+  await page.emulateMedia({ colorScheme: look.theme ?? 'light' })
+}
+
+async function visit({ browser, base, look, options, free }) {
+  const key = JSON.stringify([look, options.locale, options.reducedMotion])
+  const house = free?.get(key)?.pop() ?? (await furnish({ browser, base, look, options, key }))
+  const { context, page } = house
+  const complaints = []
+  const init = options.init && (await page.addInitScript(options.init))
 
   const world = newWorld(options)
   const send = (event) => {
@@ -422,7 +447,7 @@ async function visit({ browser, base, look, options }) {
     }))
   const rings = (call) => send({ type: 'call.ringing', call_id: call.id, version: call.version, call })
 
-  await page.routeWebSocket('**/api/v1/events', (socket) => {
+  const hear = (socket) => {
     if (world.noEvents) return void socket.close()
     world.socket = socket
     socket.onMessage((text) => {
@@ -441,13 +466,28 @@ async function visit({ browser, base, look, options }) {
       calls: call && call.state !== 'ended' ? [call] : [],
       server: { version: '0.1.0' },
     })
-  })
-  await page.route('**/api/v1/**', (route) =>
-    answer({ route, page, world, send, change, changeMember }).catch(async (error) => {
-      // A page that is closed has nobody to be answered.
-      if (!page.isClosed()) complaints.push(`the played server: ${error.stack}`)
-    }),
-  )
+  }
+  house.scene = {
+    complain: (line) => void (options.breaks || complaints.push(line)),
+    hear,
+    answer: (route) =>
+      answer({ route, page, world, send, change, changeMember }).catch(async (error) => {
+        // A page that is closed has nobody to be answered; what is asked by one that is left, neither.
+        if (!page.isClosed() && house.scene?.hear === hear)
+          complaints.push(`the played server: ${error.stack}`)
+      }),
+  }
+  const close = async () => {
+    house.scene = null
+    try {
+      if (!free || options.breaks) return await context.close()
+      await init?.dispose()
+      await empty(house, look)
+      free.set(key, [...(free.get(key) ?? []), house])
+    } catch {
+      await context.close()
+    }
+  }
 
   const button = (name) => page.getByRole('button', { name, exact: true })
   const figure = (name) => page.getByRole('figure', { name, exact: true })
@@ -456,19 +496,23 @@ async function visit({ browser, base, look, options }) {
       const video = document.querySelector(`figure[aria-label="${wanted}"] video`)
       return video && video.videoWidth > 0 && !video.paused
     }, name)
+  /** The far end of a call that begins now, not of the one before. */
+  const connected = () => page.waitForFunction(() => window.__far?.connectionState === 'connected')
+  const hangUp = () => page.evaluate(() => void (window.__far = undefined))
   /** The page is in `world.call`, and the first other person is seen. */
   const enter = async () => {
     await page.goto('/call/c1')
-    await page.waitForFunction(() => window.__far?.connectionState === 'connected')
+    await connected()
     send(seatsOf(world.call))
     const other = world.call.members.find(({ user, state }) => user.id !== me.id && state === 'joined')
     if (other) await pictureOf(other.user.display_name)
   }
   /** From Home: calls somebody, who does not answer yet. */
   const ring = async (who = bela, how = 'Video call') => {
+    await hangUp()
     await button(`${how} ${who.display_name}`).click()
     await page.getByRole('toolbar', { name: 'Call controls', exact: true }).waitFor()
-    await page.waitForFunction(() => window.__far?.connectionState === 'connected')
+    await connected()
   }
   /** Moves the pointer where nothing is, so that the controls are seen; a menu would take that for leaving it. */
   const stir = async () => {
@@ -489,10 +533,12 @@ async function visit({ browser, base, look, options }) {
     button,
     figure,
     pictureOf,
+    connected,
+    hangUp,
     enter,
     ring,
     stir,
-    close: () => context.close(),
+    close,
   }
 }
 

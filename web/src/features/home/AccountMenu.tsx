@@ -1,7 +1,8 @@
 import { t } from '@lingui/core/macro'
-import { Check, ChevronRight, Languages, LogOut, Palette, Settings } from 'lucide-react'
+import { Check, ChevronDown, ChevronRight, Languages, LogOut, Palette, Settings } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
+import { useState } from 'react'
 import { useNavigate } from 'react-router'
 import type { User } from '../../api/types'
 import type { Status } from '../../state/account'
@@ -132,9 +133,36 @@ function Choices<T extends string>({ title, value, options, onChoose }: ChoicesP
   )
 }
 
-/** Opens beside the menu where there is room, and over it where there is not. */
+/** Opens beside the menu where there is room, and in it where there is not: what opened over it would lie under the
+ * pointer, and closes at once. */
 function Submenu({ icon, title, children }: { icon: ReactNode; title: string; children: ReactNode }) {
-  const room = useMedia('(width >= 480px)')
+  const room = useMedia('(width >= 540px)')
+  const [open, setOpen] = useState(false)
+  if (!room)
+    return (
+      <>
+        <DropdownMenu.Item
+          aria-expanded={open}
+          className={ITEM}
+          onSelect={(event) => {
+            event.preventDefault()
+            setOpen(!open)
+          }}
+        >
+          {icon}
+          <span className="flex-1">{title}</span>
+          <ChevronDown
+            aria-hidden
+            className={cx('size-4 text-soft transition-transform duration-150', open && 'rotate-180')}
+          />
+        </DropdownMenu.Item>
+        {open && (
+          <div ref={(choices) => choices?.scrollIntoView({ block: 'nearest' })} className="ps-4">
+            {children}
+          </div>
+        )}
+      </>
+    )
   return (
     <DropdownMenu.Sub>
       <DropdownMenu.SubTrigger className={cx(ITEM, 'data-[state=open]:bg-sunken')}>
@@ -144,8 +172,7 @@ function Submenu({ icon, title, children }: { icon: ReactNode; title: string; ch
       </DropdownMenu.SubTrigger>
       <DropdownMenu.Portal container={mainLandmark()}>
         <DropdownMenu.SubContent
-          // Beside means left of it here; on a phone that would be outside the window.
-          sideOffset={room ? 6 : -144}
+          sideOffset={6}
           collisionPadding={12}
           className="z-30 w-52 animate-fade rounded-tile border border-line bg-raised p-2 shadow-float"
         >
