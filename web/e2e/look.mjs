@@ -45,10 +45,21 @@ export async function buried(page) {
     for (const one of scope.querySelectorAll('button, a[href], input, select, textarea, [role=menuitem]')) {
       if (!one.checkVisibility({ visibilityProperty: true }) || one.disabled) continue
       one.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' })
+      const name = one.getAttribute('aria-label') || one.textContent || one.id
+      // What was moved by the line above, and by nobody's hand.
+      let cut = false
+      for (let box = one.parentElement; box; box = box.parentElement) {
+        const { overflowX, overflowY } = getComputedStyle(box)
+        if (overflowX === 'hidden' && box.scrollLeft !== 0) [cut, box.scrollLeft] = [true, 0]
+        if (overflowY === 'hidden' && box.scrollTop !== 0) [cut, box.scrollTop] = [true, 0]
+      }
+      if (cut) {
+        lines.push(`"${name}" is cut off by what it lies in`)
+        continue
+      }
       const { x, y, width, height } = one.getBoundingClientRect()
       // A box that is only there for assistive technology has a label that is pressed.
       if (width < 8 || height < 8) continue
-      const name = one.getAttribute('aria-label') || one.textContent || one.id
       if (x < -1 || x + width > innerWidth + 1) {
         lines.push(`"${name}" is cut off at the side`)
         continue

@@ -41,6 +41,24 @@ const refusing = (camera, microphone) => `
     return error ? Promise.reject(new DOMException('', error)) : real(want)
   }`
 
+/** As iOS has it: the telephone rings, and the tracks are there and give nothing, new ones neither. */
+const phoneCall = `
+  const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+  const tracks = []
+  let taken = false
+  navigator.mediaDevices.getUserMedia = async (want) => {
+    const stream = await real(want)
+    for (const track of stream.getTracks()) {
+      Object.defineProperty(track, 'muted', { get: () => taken })
+      tracks.push(track)
+    }
+    return stream
+  }
+  window.__phoneRings = () => {
+    taken = true
+    for (const track of tracks) track.dispatchEvent(new Event('mute'))
+  }`
+
 const signedOut = [
   {
     name: 'sign-in',
@@ -942,6 +960,19 @@ const inCall = [
       await shoot(`trouble-${what}`)
     },
   })),
+  {
+    name: 'trouble-interrupted',
+    shots: ['trouble-interrupted'],
+    looks: EVERYWHERE,
+    options: { call: callOf(crowd(2)), init: phoneCall },
+    play: async ({ page, enter, button, shoot }) => {
+      await enter()
+      await page.evaluate(() => window.__phoneRings())
+      await page.getByRole('alert').getByText('Camera and microphone interrupted', { exact: true }).waitFor()
+      await button('Tap to resume').waitFor()
+      await shoot('trouble-interrupted')
+    },
+  },
   {
     name: 'asking',
     shots: ['browser-asks'],

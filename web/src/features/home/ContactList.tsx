@@ -327,23 +327,22 @@ function Row({ contact, call, unread, meId, selection }: RowProps) {
           </span>
           <span
             className={cx(
-              'flex min-w-0 gap-x-1',
+              'line-clamp-2',
               selected ? 'text-on-tint' : line?.missed ? 'text-danger-text' : 'text-soft',
             )}
           >
             {call && line ? (
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
-                <span className="truncate">{line.text}</span>
-                <span className="shrink-0">· {whenWords(call.created_at)}</span>
+                {line.text} <span className="whitespace-nowrap">· {whenWords(call.created_at)}</span>
               </>
             ) : lastWhen ? (
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
-                <span className="truncate">{t`Last call ${lastWhen}`}</span>
+                {t`Last call ${lastWhen}`}
               </>
             ) : (
-              <span className="truncate">{presenceWord(presence)}</span>
+              presenceWord(presence)
             )}
           </span>
         </span>

@@ -48,7 +48,7 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
       loop
       className={cx(
         'flex max-w-full items-center rounded-full bg-[#2a2926]/95 shadow-float ring-1 ring-white/10 transition-opacity duration-200',
-        'max-sm:justify-between max-sm:gap-0.5 max-sm:p-1.5 sm:gap-2 sm:p-2',
+        'max-sm:justify-between max-sm:gap-0.5 max-sm:p-1.5 max-[379.98px]:gap-0 max-[379.98px]:p-1 sm:gap-2 sm:p-2',
         'hover:opacity-100 focus-within:has-focus-visible:opacity-100',
         faded ? 'opacity-0' : 'opacity-100',
       )}
@@ -157,12 +157,13 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
 }
 
 const ICON = 'size-5 sm:size-6'
+/** Round where there is room; the narrowest phone has eight of them side by side. */
 const ROUND =
-  'tip relative inline-flex h-11 min-w-11 items-center justify-center rounded-full transition-colors duration-150 sm:h-13 sm:min-w-13'
+  'tip relative inline-flex h-11 max-sm:w-11 max-sm:min-w-9 items-center justify-center rounded-full transition-colors duration-150 sm:h-13 sm:min-w-13'
 const PLAIN = 'bg-white/12 text-white hover:bg-white/20 max-sm:bg-transparent'
 
 function Group({ children }: { children: ReactNode }) {
-  return <span className="relative flex items-center">{children}</span>
+  return <span className="max-sm:contents sm:relative sm:flex sm:items-center">{children}</span>
 }
 
 interface ControlProps {
