@@ -1,11 +1,16 @@
-// Before the first paint, so that nothing flashes. The rest is in src/app/theme.ts.
+// Before the first paint, so that nothing flashes, and whenever the system changes. The rest is in src/state/theme.ts.
 ;(function () {
-  var choice = null
-  try {
-    choice = localStorage.getItem('parley.theme')
-  } catch {
-    /* storage may be switched off */
+  var system = matchMedia('(prefers-color-scheme: dark)')
+  function apply() {
+    var choice = null
+    try {
+      choice = localStorage.getItem('parley.theme')
+    } catch {
+      /* storage may be switched off */
+    }
+    var dark = choice === 'dark' || (choice !== 'light' && system.matches)
+    document.documentElement.dataset.theme = dark ? 'dark' : 'light'
   }
-  var dark = choice === 'dark' || (choice !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
-  document.documentElement.dataset.theme = dark ? 'dark' : 'light'
+  apply()
+  system.addEventListener('change', apply)
 })()

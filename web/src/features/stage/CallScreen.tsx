@@ -53,6 +53,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
   const { panel, help, selfHidden } = useStage()
   const { paused, tiles } = session
   const talking = tiles.length > 0
+  const linkless = lost || session.media === 'reconnecting'
   const faded =
     idle && talking && session.media === 'connected' && !troubleOf(session) && !paused && panel === null
   const names = listNames(session.people.map((user) => nameOf(user, contacts[user.id])))
@@ -82,12 +83,15 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
           faded && !lost && 'opacity-0',
         )}
       >
-        <h1 className="truncate text-sm font-semibold">{talking ? names : 'Parley'}</h1>
+        {/* A phone has room for one of them. */}
+        <h1 className={cx('truncate text-sm font-semibold', linkless && 'max-sm:sr-only')}>
+          {talking ? names : 'Parley'}
+        </h1>
         {session.since !== null && <Elapsed since={session.since} />}
         <p role="status" className="ms-auto flex items-center gap-2 text-sm text-white/80">
-          {(lost || session.media === 'reconnecting') && (
+          {linkless && (
             <>
-              <span aria-hidden className="size-2 animate-breathe rounded-full bg-away" />
+              <span aria-hidden className="size-2 shrink-0 animate-breathe rounded-full bg-away" />
               {offline ? t`You are offline` : lost ? t`Connection lost, reconnecting…` : t`Reconnecting…`}
             </>
           )}

@@ -48,7 +48,7 @@ export function Controls({ session, faded, wide, DeviceMenu }: Props) {
       loop
       className={cx(
         'flex max-w-full items-center rounded-full bg-[#2a2926]/95 shadow-float ring-1 ring-white/10 transition-opacity duration-200',
-        'max-sm:justify-between max-sm:gap-0.5 max-sm:p-1.5 max-[379.98px]:gap-0 max-[379.98px]:p-1 sm:gap-2 sm:p-2',
+        'max-sm:justify-between max-sm:gap-0.5 max-sm:p-1.5 max-[23.75rem]:gap-0 max-[23.75rem]:p-1 sm:gap-2 sm:p-2',
         'hover:opacity-100 focus-within:has-focus-visible:opacity-100',
         faded ? 'opacity-0' : 'opacity-100',
       )}

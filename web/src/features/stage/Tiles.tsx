@@ -137,22 +137,25 @@ export function Self({ me, session, className }: { me: User; session: SessionVie
   )
 }
 
+/** Below the face where there is room, and above it in a low tile. */
 function Says({ large, children }: { large: boolean; children: string }) {
   return (
-    <div
-      className={cx(
-        'absolute inset-x-0 flex justify-center',
-        large ? 'top-[calc(50%+5.5rem)] max-h-[calc(50%-5.5rem)]' : 'top-2',
-      )}
-    >
-      <span
+    <div className="pointer-events-none absolute inset-0 [container-type:size]">
+      <div
         className={cx(
-          'scrim animate-fade rounded-full bg-black/65',
-          large ? 'px-3.5 py-1.5 text-sm' : 'px-2 py-0.5 text-xs',
+          'absolute inset-x-0 top-2 flex justify-center',
+          large && '[@container(height>=17rem)]:top-[calc(50%+5.5rem)]',
         )}
       >
-        {children}
-      </span>
+        <span
+          className={cx(
+            'scrim animate-fade rounded-full bg-black/65',
+            large ? 'px-3.5 py-1.5 text-sm' : 'px-2 py-0.5 text-xs',
+          )}
+        >
+          {children}
+        </span>
+      </div>
     </div>
   )
 }
