@@ -85,7 +85,7 @@ async function ask({ rounds }) {
   const run = (where, runOnly) => window.axe.run(where, { runOnly, resultTypes: ['violations'] })
   const told = ({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message ?? ''}`
   // What a bar that stays lies over is reached by scrolling: it is asked again where it is free.
-  const buried = async ({ target, any }) => {
+  const stillSmall = async ({ target, any }) => {
     const one = document.querySelector(target.at(-1))
     if (!/obscured/.test(any[0]?.message) || !one) return true
     one.scrollIntoView({ block: 'center', behavior: 'instant' })
@@ -103,7 +103,7 @@ async function ask({ rounds }) {
     const { violations } = await run(document, only)
     for (const { id, nodes } of violations) {
       const wrong = []
-      for (const node of nodes) if (id !== 'target-size' || (await buried(node))) wrong.push(told(node))
+      for (const node of nodes) if (id !== 'target-size' || (await stillSmall(node))) wrong.push(told(node))
       if (wrong.length > 0) lines.push(`${theme ? `${theme}: ` : ''}axe ${id}: ${wrong.join(' | ')}`)
     }
     root.dataset.theme = before

@@ -509,6 +509,8 @@ async function visit({ browser, base, look, options, free }) {
   }
   /** From Home: calls somebody, who does not answer yet. */
   const ring = async (who = bela, how = 'Video call') => {
+    // What the call before it sent from there is a price, too.
+    await page.evaluate(() => window.__far?.close())
     await hangUp()
     await button(`${how} ${who.display_name}`).click()
     await page.getByRole('toolbar', { name: 'Call controls', exact: true }).waitFor()

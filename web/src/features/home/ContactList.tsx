@@ -334,7 +334,7 @@ function Row({ contact, call, unread, meId, selection }: RowProps) {
             {call && line ? (
               <>
                 <span className="sr-only">{presenceWord(presence)}. </span>
-                {line.text} <span className="whitespace-nowrap">· {whenWords(call.created_at)}</span>
+                {line.text} · <span className="whitespace-nowrap">{whenWords(call.created_at)}</span>
               </>
             ) : lastWhen ? (
               <>
