@@ -7,7 +7,8 @@ const number = (digits, unit = "") => (v) => (v === null || v === undefined ? "â
 /** Rows of the table: title, figure, how it is written. */
 const ROWS = [
   ["freezes", "freezeCount", number(0)],
-  ["frozen", "freezeSeconds", number(2, " s")],
+  ["frozen, by the browser", "freezeSeconds", number(2, " s")],
+  ["frozen, with what had not ended", "frozenSeconds", number(2, " s")],
   ["picture stood longer than 250 ms, in all", "stoodSeconds", number(2, " s")],
   ["longest standstill", "longestGapMs", number(0, " ms")],
   ["frames a second", "fps", number(1)],
