@@ -171,6 +171,9 @@ test("a scenario changes the network at its times, stretched to the run", () =>
 test("what it cannot do it says, and ends with whom it belongs to", () =>
   withEcho(async ({ impair, listen }) => {
     await assert.rejects(impair.set(listen, "sideways", "loss=1"), /up\|down\|both/);
+    await assert.rejects(impair.set(listen, "u", "loss=1"), /up\|down\|both/);
+    await assert.rejects(impair.tell(`set ${listen}`), /up\|down\|both/);
+    await assert.rejects(impair.tell(""), /no such/);
     await assert.rejects(impair.set(listen, "up", "lost=1"), /no setting 'lost'/);
     await assert.rejects(impair.set(listen + 2, "up", "loss=1"), /no such port/);
     await assert.rejects(impair.play(listen, scenarioFile("no-such-file")), /No such file/);

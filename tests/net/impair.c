@@ -260,18 +260,17 @@ static int control_play(struct leg *leg, char *rest, struct scenario_error *erro
 
 static int control_set(struct leg *leg, char *rest, struct scenario_error *error)
 {
-	size_t len = strcspn(rest, " ");
-	bool up = strncmp(rest, "up", len) == 0, down = strncmp(rest, "down", len) == 0;
-	bool both = strncmp(rest, "both", len) == 0;
+	char *settings, *direction = strtok_r(rest, " ", &settings);
+	bool up = direction && strcmp(direction, "down") != 0, down = direction && strcmp(direction, "up") != 0;
 	struct wire_settings next_up = leg->up.set, next_down = leg->down.set;
-	int err = len > 0 && (up || down || both) ? 0 : -EINVAL;
+	int err = direction && (!up || !down || strcmp(direction, "both") == 0) ? 0 : -EINVAL;
 
 	if (err < 0)
 		snprintf(error->text, sizeof(error->text), "set PORT up|down|both NAME=VALUE…");
-	if (err == 0 && !down)
-		err = scenario_settings(&next_up, rest + len, error);
-	if (err == 0 && !up)
-		err = scenario_settings(&next_down, rest + len, error);
+	if (err == 0 && up)
+		err = scenario_settings(&next_up, settings, error);
+	if (err == 0 && down)
+		err = scenario_settings(&next_down, settings, error);
 	if (err < 0)
 		return err;
 	leg_stop_playing(leg);

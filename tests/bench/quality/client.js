@@ -2,7 +2,7 @@
 // Servers differ in how descriptions travel, which is not done here.
 "use strict";
 
-const bench = { pc: null, samples: [], frames: [], streams: [] };
+const bench = { pc: null, samples: [], frames: [], layers: Promise.resolve() };
 
 // The camera's film carries the number of each picture as cells along its upper edge (source.mjs): dark or bright, most
 // significant first, the last four are a check.
@@ -67,12 +67,15 @@ async function publish(maxBitrate) {
   return complete(pc);
 }
 
-/** The layers that somebody watches; the others are not sent. */
-async function setLayers(active) {
-  const sender = bench.pc.getSenders().find((s) => s.track?.kind === "video");
-  const parameters = sender.getParameters();
-  for (const e of parameters.encodings) e.active = active[e.rid] ?? e.active;
-  await sender.setParameters(parameters);
+/** The layers that somebody watches; the others are not sent. One change after the other. */
+function setLayers(active) {
+  bench.layers = bench.layers.catch(() => {}).then(async () => {
+    const sender = bench.pc.getSenders().find((s) => s.track?.kind === "video");
+    const parameters = sender.getParameters();
+    for (const e of parameters.encodings) e.active = active[e.rid] ?? e.active;
+    await sender.setParameters(parameters);
+  });
+  return bench.layers;
 }
 
 function receiver() {

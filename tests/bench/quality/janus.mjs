@@ -48,7 +48,7 @@ export class Janus {
     system.name = "janus";
     system.ports = PORTS;
     system.estimates = [];
-    system.folder = path.resolve(folder, `janus-${process.pid}`);
+    system.folder = path.resolve(folder, "janus");
     rmSync(system.folder, { recursive: true, force: true });
     mkdirSync(system.folder, { recursive: true });
     const { https, media } = await freePorts(PORTS);

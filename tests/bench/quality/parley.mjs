@@ -35,7 +35,10 @@ export class Parley {
     Object.assign(this, await activeCall(this.server));
     this.ana.ws.on("message", (data) => {
       const event = JSON.parse(data);
-      if (event.type === "layers") void page.evaluate((a) => setLayers(a), Object.fromEntries(event.layers.map((l) => [l.rid, l.active]))).catch(() => {});
+      if (event.type !== "layers") return;
+      const active = Object.fromEntries(event.layers.map((l) => [l.rid, l.active]));
+      // The page may be closed by now.
+      page.evaluate((a) => setLayers(a), active).catch(() => {});
     });
     this.bela.ws.on("message", (data) => {
       const event = JSON.parse(data);

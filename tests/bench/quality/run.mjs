@@ -52,7 +52,7 @@ async function measured({ start, scenario, seconds, folder, bitrate }, later) {
   later(() => web.stop());
   const system = await start(folder);
   later(() => system.stop());
-  const stats = path.join(folder, `network-${process.pid}.jsonl`);
+  const stats = path.join(folder, "network.jsonl");
   later(() => rmSync(stats, { force: true }));
   const impair = await Impair.start({ listen: `127.0.0.1:${system.outside}`, server: `${system.address}:${system.inside}`, ports: system.ports, stats });
   later(() => impair.stop());
