@@ -53,7 +53,7 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 	$(Q)test -x tests/$@/run || { echo "make $@: there is no tests/$@/run in this version" >&2; exit 1; }
 	$(Q)exec tests/$@/run
 
-bench-quality: ## measure calls over bad networks, beside Janus: $(BUILD)/bench-quality/report.html
+bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUALITY.md)
 	$(Q)BUILD=$(BUILD) exec tests/bench/quality/run
 
 C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/net,$(d)/*.[ch]))
