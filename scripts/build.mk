@@ -41,7 +41,7 @@ $(BUILD)/.prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PREFIX) $(SYSCONFDIR)' | cmp -s - $@ || echo '$(PREFIX) $(SYSCONFDIR)' > $@
 
-.PHONY: run test soak bench lint format install deb clean help
+.PHONY: run test soak bench bench-quality lint format install deb clean help
 run: ## build everything and serve https://localhost:8443 until Ctrl-C
 	@PARLEY_BUILD=$(BUILD) exec scripts/run
 
@@ -53,8 +53,11 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 	$(Q)test -x tests/$@/run || { echo "make $@: there is no tests/$@/run in this version" >&2; exit 1; }
 	$(Q)exec tests/$@/run
 
-C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support,$(d)/*.[ch]))
-SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/support/* .ci/run 2>/dev/null)
+bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUALITY.md)
+	$(Q)BUILD=$(BUILD) exec tests/bench/quality/run
+
+C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/net,$(d)/*.[ch]))
+SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/bench/quality/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint
 	@echo "  LINT    C"

@@ -19,6 +19,15 @@ lab_SRCS := $(wildcard tests/lab/*.c)
 $(BUILD)/liblab.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(lab_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
+# A bad network: impair, a UDP proxy, and what it is made of (links: net).
+net_SRCS := $(filter-out tests/net/impair.c,$(wildcard tests/net/*.c))
+$(BUILD)/libnet.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(net_SRCS))
+	$(Q)rm -f $@ && ar rcs $@ $^
+$(BUILD)/tests/impair: $(BUILD)/obj/tests/net/impair.o $(BUILD)/libnet.a $(BUILD)/liblib.a
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) -lm
+
 define test_rules
 $$(BUILD)/tests/$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a) $(2)
 	@mkdir -p $$(@D)
@@ -41,7 +50,8 @@ $$(BUILD)/fuzz/$(notdir $(basename $(1))): $(1) $(foreach l,$(call test_links,$(
 endef
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz_rules,$(t))))
 
-.PHONY: unit stress replays fuzzers fuzz
+.PHONY: unit stress replays fuzzers fuzz net
+net: $(BUILD)/tests/impair
 unit: $(UNIT_TESTS) ## build the unit tests
 stress: $(STRESS_TESTS)
 replays: $(FUZZ_REPLAYS)
