@@ -890,8 +890,10 @@ export class CallSession {
   }
 
   private callFlow(flow: Flow): CallFlow {
-    const line = (mid: string | undefined, way: LineFlow['way']) =>
+    const line = (mid: string | null | undefined, way: LineFlow['way']) =>
       flow.lines.find((one) => one.mid === mid && one.way === way) ?? null
+    // What is off is not there, so the order says nothing.
+    const sent = (kind: SentKind) => line(this.peer?.sentOn(kind), 'out')
     const person = (id: string, audio: LineFlow | null, video: LineFlow | null, screen: LineFlow | null) => {
       const steady = this.bars.get(id) ?? new SteadyBars()
       this.bars.set(id, steady)
@@ -910,13 +912,10 @@ export class CallSession {
         line(seatOf(id, 'screen'), 'in'),
       )
     }
-    const sent = flow.lines.filter(({ way }) => way === 'out')
-    const videos = sent.filter(({ kind }) => kind === 'video')
-    const own = person(this.meId, sent.find(({ kind }) => kind === 'audio') ?? null, videos[0] ?? null, null)
     return {
       rtt: flow.rtt,
       available: flow.available,
-      own: { ...own, screen: this.sharing === 'on' ? (videos[1] ?? null) : null },
+      own: person(this.meId, sent('microphone'), sent('camera'), sent('screen')),
       people,
     }
   }
