@@ -214,6 +214,7 @@ describe('a call that goes on without oneself', () => {
 
   it('cannot be joined when it is locked', () => {
     list(left({ locked: true }))
+    expect(screen.getByText('Still going on, locked')).toBeTruthy()
     expect(screen.queryByRole('button', { name: /^Join/ })).toBeNull()
   })
 })

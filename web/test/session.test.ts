@@ -250,6 +250,17 @@ describe('a call that I answer', () => {
     expect(onEnd).toHaveBeenCalledExactlyOnceWith('over', gone, undefined)
   })
 
+  it('ends with what to do when the call goes on behind a door', async () => {
+    for (const state of ['left', 'declined', 'missed'] as const) {
+      const shut = active(4, { locked: true, members: [member(ana, state), member(bela, 'joined')] })
+      const { onEnd, settle } = setUp(incoming, {
+        answerCall: () => Promise.reject(new ApiError('wrong_state', '', { status: 409, call: shut })),
+      })
+      await settle()
+      expect(onEnd).toHaveBeenCalledExactlyOnceWith('kept_out', shut, undefined)
+    }
+  })
+
   it('takes no camera for an audio-only answer, and says so', async () => {
     const { takeDevices, api, view, connect } = setUp({ ...incoming, video: false })
     await connect()

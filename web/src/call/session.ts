@@ -17,7 +17,7 @@ import { ApiError } from '../api/client'
 import type { Call, Member, Seat, User } from '../api/types'
 import type { DeviceKind, DeviceState, Taken } from './devices'
 import { troubled } from './devices'
-import { isHere, memberOf, othersIn } from './model'
+import { isGone, isHere, memberOf, othersIn } from './model'
 import type { MakePeer, PeerLike, PeerState, SentKind, SentTracks } from './peer'
 import type { Screen } from './screen'
 import type { Ending } from './sentences'
@@ -505,8 +505,15 @@ export class CallSession {
   private refused(error: unknown): void {
     if (this.over) return
     const problem = error instanceof ApiError ? error : unexpected(error)
-    if (problem.call) this.handlers.onCall(problem.call)
-    if (problem.call && problem.call.id === this.call?.id) this.update(problem.call)
+    const { call } = problem
+    const mine = call && call.id === this.call?.id && memberOf(call, this.meId)
+    if (call?.state === 'active' && mine && isGone(mine)) {
+      this.call = call
+      // Before anybody else hears of it: for a call that one was in, this would be a loss.
+      this.finish('kept_out')
+    }
+    if (call) this.handlers.onCall(call)
+    if (mine) this.update(call)
     if (problem.code === 'answered_elsewhere') this.finish('answered_elsewhere')
     else if (problem.code === 'not_found') this.finish('over')
     else this.finish('lost', problem)
