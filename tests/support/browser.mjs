@@ -29,6 +29,8 @@ export class BrowserPerson extends PagePerson {
     person.context = await browser.newContext({
       ignoreHTTPSErrors: true,
       viewport: options.viewport ?? { width: 1280, height: 800 },
+      // What is captured when a screen is shared; without this option as large as the window.
+      screen: options.screen,
       colorScheme: options.colorScheme ?? "light",
       hasTouch: options.touch ?? false,
       permissions: options.permissions ?? ["camera", "microphone"],

@@ -121,7 +121,7 @@ describe('the history', () => {
           call_id: 'c1',
           seq: 1,
           user_id: bela.id,
-          text: 'Hello',
+          text: 'Hello, see https://example.org/a.',
           created_at: '2026-03-01T10:01:00Z',
         },
       ],
@@ -131,9 +131,9 @@ describe('the history', () => {
     const contacts = { [bela.id]: contact(bela) }
     show(<HistoryList calls={[ended]} history={history} meId={ana.id} contacts={contacts} named empty="" />)
     await userEvent.click(screen.getByRole('button', { name: '2 messages' }))
-    expect((await screen.findByText('Hello')).closest('ul')?.getAttribute('aria-label')).toBe(
-      'Chat of this call',
-    )
+    const link = await screen.findByRole('link', { name: 'https://example.org/a' })
+    expect(link.closest('ul')?.getAttribute('aria-label')).toBe('Chat of this call')
+    expect(link.getAttribute('rel')).toBe('noopener noreferrer')
     await userEvent.click(screen.getByRole('button', { name: 'Call Bela again' }))
     expect(start).toHaveBeenCalledWith([bela], true)
   })
@@ -214,6 +214,7 @@ describe('a call that goes on without oneself', () => {
 
   it('cannot be joined when it is locked', () => {
     list(left({ locked: true }))
+    expect(screen.getByText('Still going on, locked')).toBeTruthy()
     expect(screen.queryByRole('button', { name: /^Join/ })).toBeNull()
   })
 })

@@ -22,6 +22,16 @@ describe('how a call ended', () => {
     expect(endSentence('answered_elsewhere', call(), bela.id, 'Ana')).toBe('You answered on another device')
   })
 
+  it('says who can let somebody in again', () => {
+    const shut = call({ state: 'active', locked: true })
+    expect(endSentence('kept_out', shut, bela.id, '')).toBe(
+      'The call is locked. Ask Ana to open it, or to add you.',
+    )
+    expect(endSentence('kept_out', { ...shut, locked: false }, bela.id, '')).toBe(
+      'You can come back when Ana adds you to the call.',
+    )
+  })
+
   it('is a line in the history', () => {
     expect(historyLine(ended('hangup'), ana.id).text).toBe('You called, 12 min')
     expect(historyLine(ended('hangup'), bela.id).text).toBe('Called you, 12 min')

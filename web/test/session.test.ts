@@ -2,12 +2,24 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../src/api/client'
 import type { Call, Seat } from '../src/api/types'
 import type { DeviceState, Taken } from '../src/call/devices'
-import type { SessionDeps, SessionStart, SessionView } from '../src/call/session'
+import type { CallFlow, SessionDeps, SessionStart, SessionView } from '../src/call/session'
 import { CallSession } from '../src/call/session'
 import { ana, bela, call, fakePeers, FakeTrack, member, user } from './support/fakes'
 
 const active = (version = 3, more: Partial<Call> = {}) =>
   call({ version, state: 'active', members: [member(ana, 'joined'), member(bela, 'joined')], ...more })
+
+const LINE = {
+  kind: 'video',
+  way: 'out',
+  packets: 100,
+  lost: 0,
+  remoteLoss: 0,
+  width: 1280,
+  height: 720,
+  fps: 15,
+  codec: 'VP8',
+} as const
 
 const outgoing: SessionStart = { origin: 'outgoing', id: 'c1', invite: [bela], video: true }
 
@@ -34,6 +46,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
   const onSpeaking = vi.fn()
   const onNews = vi.fn()
   const onDoubt = vi.fn()
+  const onFlow = vi.fn()
   const onEnd = vi.fn()
   const takeDevices = vi.fn((want: { microphone: boolean; camera: boolean }) =>
     Promise.resolve<Taken>(
@@ -56,7 +69,15 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
       makeSounds: () => sounds,
       iceServers: () => Promise.resolve([]),
     },
-    { onView: (view) => views.push(view), onCall: () => undefined, onEnd, onSpeaking, onNews, onDoubt },
+    {
+      onView: (view) => views.push(view),
+      onCall: () => undefined,
+      onEnd,
+      onSpeaking,
+      onNews,
+      onDoubt,
+      onFlow,
+    },
   )
   const view = () => views.at(-1) as SessionView
   const peer = () => peers.at(-1) as (typeof peers)[number]
@@ -83,6 +104,7 @@ function setUp(start: SessionStart = outgoing, change: Partial<SessionDeps['api'
     onSpeaking,
     onNews,
     onDoubt,
+    onFlow,
   }
 }
 
@@ -226,6 +248,17 @@ describe('a call that I answer', () => {
     })
     await settle()
     expect(onEnd).toHaveBeenCalledExactlyOnceWith('over', gone, undefined)
+  })
+
+  it('ends with what to do when the call goes on behind a door', async () => {
+    for (const state of ['left', 'declined', 'missed'] as const) {
+      const shut = active(4, { locked: true, members: [member(ana, state), member(bela, 'joined')] })
+      const { onEnd, settle } = setUp(incoming, {
+        answerCall: () => Promise.reject(new ApiError('wrong_state', '', { status: 409, call: shut })),
+      })
+      await settle()
+      expect(onEnd).toHaveBeenCalledExactlyOnceWith('kept_out', shut, undefined)
+    }
   })
 
   it('takes no camera for an audio-only answer, and says so', async () => {
@@ -547,6 +580,23 @@ describe('sharing a screen', () => {
     expect(peer().sent.screen).toBe(screen.video)
     screen.video.dispatchEvent(new Event('ended'))
     expect(view()).toMatchObject({ sharing: 'off', shared: null })
+  })
+
+  it('has figures of its own, also with the camera off', async () => {
+    const { session, connect, peer, onFlow } = setUp()
+    await connect()
+    session.update(active())
+    session.toggleCamera()
+    await session.toggleScreen()
+    const screenAt = (bytes: number) => ({ ...LINE, mid: '2', bytes })
+    for (const bytes of [1_000, 126_000]) {
+      peer().lines = [screenAt(bytes)]
+      peer().packets++
+      await vi.advanceTimersByTimeAsync(1_000)
+    }
+    const [{ own }] = onFlow.mock.calls.at(-1) as [CallFlow]
+    expect([own.audio, own.video]).toEqual([null, null])
+    expect(own.screen).toMatchObject({ bitrate: 1_000_000, width: 1280, height: 720 })
   })
 
   it('is nothing when nothing was chosen, and is told when it failed', async () => {

@@ -855,16 +855,21 @@ export class Controller {
         ? start.invite
         : []
     const only = others.length === 1 ? others[0] : undefined
-    const again = only && ending !== 'moved' ? { user: only, video: call?.video ?? true } : null
+    const again =
+      only && ending !== 'moved' && ending !== 'kept_out' ? { user: only, video: call?.video ?? true } : null
     if (onScreen) this.takeUp()
     if (problem) {
       this.say(problemSentence(problem), 'error', { again })
       return
     }
+    if (ending === 'kept_out' && ongoingCall(this.world)) {
+      this.say(t`You are already in a call.`, 'error')
+      return
+    }
     const name = listNames(others.map((user) => nameOf(user, this.world.contacts[user.id])))
     const mine = ending === 'over' && call?.started_by === me.id ? call : null
     const unanswered = mine?.end_reason === 'timeout' || mine?.end_reason === 'busy' ? mine.id : null
-    const tone = ending === 'lost' ? 'error' : 'plain'
+    const tone = ending === 'lost' || ending === 'kept_out' ? 'error' : 'plain'
     const { words } = this.store.getState()
     const reply = mine?.end_reason === 'declined' && words?.callId === mine.id ? words : null
     const text = reply

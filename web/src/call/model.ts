@@ -98,6 +98,10 @@ const HERE: ReadonlySet<Member['state']> = new Set(['joined', 'paused', 'reconne
 
 export const isHere = (member: Member): boolean => HERE.has(member.state)
 
+/** Was asked or was in it, and is not any more. */
+export const isGone = ({ state }: Member): boolean =>
+  state === 'left' || state === 'declined' || state === 'missed'
+
 export const memberOf = (call: Call, userId: string): Member | undefined =>
   call.members.find((member) => member.user.id === userId)
 
@@ -132,11 +136,7 @@ export function ongoingCall(world: World): Call | null {
 /** A call that goes on without this account, which may come (back) in. */
 export function isOpenTo(call: Call, meId: string): boolean {
   const mine = memberOf(call, meId)
-  return (
-    call.state === 'active' &&
-    !call.locked &&
-    (mine?.state === 'left' || mine?.state === 'declined' || mine?.state === 'missed')
-  )
+  return call.state === 'active' && !call.locked && mine !== undefined && isGone(mine)
 }
 
 /** Nobody ever came into it but who started it. */

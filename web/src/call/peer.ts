@@ -27,6 +27,8 @@ export interface PeerLike {
   setLayers(mid: string, active: ReadonlySet<string>): void
   /** All layers: what the server said is not known any more. */
   allLayers(): void
+  /** The m-line of each thing that is sent; null before the first offer. */
+  sentOn(kind: SentKind): string | null
   /** The receiving halves, in the order of their m-lines. */
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[]
   /** Rises while anything at all arrives from the server; null when that cannot be told. */
@@ -175,6 +177,10 @@ export class Peer implements PeerLike {
   allLayers(): void {
     this.wanted = new Set(RIDS)
     void this.adaptLayers()
+  }
+
+  sentOn(kind: SentKind): string | null {
+    return this.lines[kind].mid
   }
 
   receivers(): { mid: string; kind: 'audio' | 'video'; track: MediaStreamTrack }[] {

@@ -2,7 +2,7 @@
 import { i18n } from '@lingui/core'
 import { t } from '@lingui/core/macro'
 import type { Call, Contact, User } from '../api/types'
-import { isOpenTo, memberOf, othersIn } from './model'
+import { isHere, isOpenTo, memberOf, othersIn } from './model'
 
 export const nameOf = (user: User, contact?: Contact): string => contact?.nickname || user.display_name
 
@@ -23,6 +23,8 @@ export type Ending =
   | 'answered_elsewhere'
   | 'lost'
   | 'removed'
+  /** The call goes on, and its door is closed to who wanted in again. */
+  | 'kept_out'
 
 /** What to say when a call is over for this page. */
 export function endSentence(ending: Ending, call: Call | null, meId: string, name: string): string {
@@ -40,6 +42,8 @@ export function endSentence(ending: Ending, call: Call | null, meId: string, nam
       return t`You answered on another device`
     case 'removed':
       return t`You were removed from the call`
+    case 'kept_out':
+      return keptOut(call)
     case 'lost':
       return t`The connection was lost`
     case 'over':
@@ -61,6 +65,14 @@ export function endSentence(ending: Ending, call: Call | null, meId: string, nam
   }
 }
 
+function keptOut(call: Call | null): string {
+  const host = call && memberOf(call, call.started_by)?.user
+  const name = host ? nameOf(host) : t`Somebody`
+  return call?.locked
+    ? t`The call is locked. Ask ${name} to open it, or to add you.`
+    : t`You can come back when ${name} adds you to the call.`
+}
+
 /** Somebody declined with a word. */
 export const replySentence = (name: string, words: string): string => t`${name} declined: “${words}”`
 
@@ -76,6 +88,8 @@ export function historyLine(call: Call, meId: string): HistoryLine {
   const mine = memberOf(call, meId)
   const line = (text: string, missed = false): HistoryLine => ({ text, missed, outgoing })
   if (isOpenTo(call, meId)) return line(t`Still going on`)
+  if (call.state === 'active' && call.locked && !(mine && isHere(mine)))
+    return line(t`Still going on, locked`)
   if (call.state !== 'ended') return line(call.state === 'ringing' ? t`Ringing now` : t`In a call now`)
   switch (call.end_reason) {
     case 'declined':

@@ -17,7 +17,7 @@ import { ApiError } from '../api/client'
 import type { Call, Member, Seat, User } from '../api/types'
 import type { DeviceKind, DeviceState, Taken } from './devices'
 import { troubled } from './devices'
-import { isHere, memberOf, othersIn } from './model'
+import { isGone, isHere, memberOf, othersIn } from './model'
 import type { MakePeer, PeerLike, PeerState, SentKind, SentTracks } from './peer'
 import type { Screen } from './screen'
 import type { Ending } from './sentences'
@@ -505,8 +505,15 @@ export class CallSession {
   private refused(error: unknown): void {
     if (this.over) return
     const problem = error instanceof ApiError ? error : unexpected(error)
-    if (problem.call) this.handlers.onCall(problem.call)
-    if (problem.call && problem.call.id === this.call?.id) this.update(problem.call)
+    const { call } = problem
+    const mine = call && call.id === this.call?.id && memberOf(call, this.meId)
+    if (call?.state === 'active' && mine && isGone(mine)) {
+      this.call = call
+      // Before anybody else hears of it: for a call that one was in, this would be a loss.
+      this.finish('kept_out')
+    }
+    if (call) this.handlers.onCall(call)
+    if (mine) this.update(call)
     if (problem.code === 'answered_elsewhere') this.finish('answered_elsewhere')
     else if (problem.code === 'not_found') this.finish('over')
     else this.finish('lost', problem)
@@ -890,8 +897,10 @@ export class CallSession {
   }
 
   private callFlow(flow: Flow): CallFlow {
-    const line = (mid: string | undefined, way: LineFlow['way']) =>
+    const line = (mid: string | null | undefined, way: LineFlow['way']) =>
       flow.lines.find((one) => one.mid === mid && one.way === way) ?? null
+    // What is off is not there, so the order says nothing.
+    const sent = (kind: SentKind) => line(this.peer?.sentOn(kind), 'out')
     const person = (id: string, audio: LineFlow | null, video: LineFlow | null, screen: LineFlow | null) => {
       const steady = this.bars.get(id) ?? new SteadyBars()
       this.bars.set(id, steady)
@@ -910,13 +919,10 @@ export class CallSession {
         line(seatOf(id, 'screen'), 'in'),
       )
     }
-    const sent = flow.lines.filter(({ way }) => way === 'out')
-    const videos = sent.filter(({ kind }) => kind === 'video')
-    const own = person(this.meId, sent.find(({ kind }) => kind === 'audio') ?? null, videos[0] ?? null, null)
     return {
       rtt: flow.rtt,
       available: flow.available,
-      own: { ...own, screen: this.sharing === 'on' ? (videos[1] ?? null) : null },
+      own: person(this.meId, sent('microphone'), sent('camera'), sent('screen')),
       people,
     }
   }

@@ -109,6 +109,7 @@ export class FakePeer implements PeerLike {
   answers: string[] = []
   closed = false
   packets = 1
+  lines: Sample['lines'] = []
 
   constructor(tracks: SentTracks, handlers: PeerHandlers) {
     this.sent = { ...tracks }
@@ -140,6 +141,10 @@ export class FakePeer implements PeerLike {
     this.layers.push(['all', []])
   }
 
+  sentOn(kind: SentKind): string {
+    return String(['microphone', 'camera', 'screen', 'screen_audio'].indexOf(kind))
+  }
+
   receivers() {
     return [
       { mid: '0', kind: 'audio' as const, track: this.received.audio.real },
@@ -156,7 +161,13 @@ export class FakePeer implements PeerLike {
   }
 
   sample(): Promise<Sample> {
-    return Promise.resolve({ at: Date.now(), heard: this.packets, rtt: 0.02, available: null, lines: [] })
+    return Promise.resolve({
+      at: Date.now(),
+      heard: this.packets,
+      rtt: 0.02,
+      available: null,
+      lines: this.lines,
+    })
   }
 
   levels(): Map<string, number> {

@@ -5,13 +5,14 @@ import type { FormEvent, KeyboardEvent } from 'react'
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'react'
 import type { User } from '../../api/types'
 import type { ChatItem } from '../../call/chat'
-import { onlyEmoji, pieces, TEXT_MAX } from '../../call/chat'
+import { onlyEmoji, TEXT_MAX } from '../../call/chat'
 import { listNames, nameOf } from '../../call/sentences'
 import { parley, useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
 import { IconButton } from '../../ui/Button'
 import { cx } from '../../ui/cx'
 import { EMOJIS } from '../../ui/emojis'
+import { Linked } from '../../ui/Linked'
 import { Skeleton } from '../../ui/Skeleton'
 
 /** As long as somebody writes in one go, name and picture stand above the first one only. */
@@ -120,21 +121,7 @@ function Line({ item, before, people }: { item: ChatItem; before?: ChatItem; peo
             onlyEmoji(item.text) && 'text-[2rem] leading-tight',
           )}
         >
-          {pieces(item.text).map(({ text, href }, n) =>
-            href ? (
-              <a
-                key={n}
-                href={href}
-                target="_blank"
-                rel="noopener noreferrer"
-                className="text-accent underline underline-offset-2"
-              >
-                {text}
-              </a>
-            ) : (
-              text
-            ),
-          )}
+          <Linked text={item.text} className="text-accent underline underline-offset-2" />
         </p>
         {item.state === 'sending' && <Sending />}
         {item.state === 'failed' && (

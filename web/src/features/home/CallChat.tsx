@@ -8,6 +8,7 @@ import { nameOf, whenWords } from '../../call/sentences'
 import { parley } from '../../state/parley'
 import { Button } from '../../ui/Button'
 import { cx } from '../../ui/cx'
+import { Linked } from '../../ui/Linked'
 import { Skeleton } from '../../ui/Skeleton'
 import { LeaveMessage } from './LeaveMessage'
 
@@ -76,7 +77,7 @@ export function CallChat({ call, meId, contacts }: Props) {
                   mine ? 'bg-tint text-on-tint' : 'bg-sunken',
                 )}
               >
-                {message.text}
+                <Linked text={message.text} className="underline underline-offset-2" />
               </span>
             </li>
           )

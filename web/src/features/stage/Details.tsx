@@ -2,7 +2,7 @@ import { t } from '@lingui/core/macro'
 import { i18n } from '@lingui/core'
 import type { ReactNode } from 'react'
 import type { User } from '../../api/types'
-import type { PersonFlow, SessionView } from '../../call/session'
+import type { CallFlow, PersonFlow, SessionView } from '../../call/session'
 import type { LineFlow } from '../../call/stats'
 import { useParley } from '../../state/parley'
 import { Bars, barsWord } from './Bars'
@@ -28,17 +28,9 @@ const size = (line: LineFlow | null) =>
 /** How the media flow: for those who want to know why it looks as it looks. */
 export function Details({ me, session }: { me: User; session: SessionView }) {
   const flow = useParley((state) => state.flow)
-  const quality = useParley((state) => state.quality)
-  if (!flow)
-    return (
-      <p role="status" className="p-4 text-soft">
-        {t`Measuring…`}
-      </p>
-    )
-  const trip = flow.rtt === null ? '' : i18n.number(Math.round(flow.rtt * 1000))
-  const name = me.display_name
   return (
     <div
+      data-first
       className="min-h-0 flex-1 space-y-5 overflow-y-auto p-4"
       // Those who use the keyboard scroll it, too.
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
@@ -46,6 +38,21 @@ export function Details({ me, session }: { me: User; session: SessionView }) {
       role="group"
       aria-label={t`Figures`}
     >
+      {flow ? (
+        <Figures me={me} session={session} flow={flow} />
+      ) : (
+        <p role="status" className="text-soft">{t`Measuring…`}</p>
+      )}
+    </div>
+  )
+}
+
+function Figures({ me, session, flow }: { me: User; session: SessionView; flow: CallFlow }) {
+  const quality = useParley((state) => state.quality)
+  const trip = flow.rtt === null ? '' : i18n.number(Math.round(flow.rtt * 1000))
+  const name = me.display_name
+  return (
+    <>
       <List>
         <Row name={t`Round trip`}>{flow.rtt === null ? '–' : t`${trip} ms`}</Row>
         <Row name={t`Room to send`}>{rate(flow.available)}</Row>
@@ -62,7 +69,7 @@ export function Details({ me, session }: { me: User; session: SessionView }) {
         const person = flow.people[user.id]
         return person && <Person key={user.id} name={user.display_name} flow={person} />
       })}
-    </div>
+    </>
   )
 }
 

@@ -45,6 +45,10 @@ export function MoreMenu({ session, wide, children }: Props) {
           sideOffset={14}
           collisionPadding={12}
           className={MENU}
+          onCloseAutoFocus={(event) => {
+            // Whatever was chosen here may have taken the focus by now.
+            if (document.activeElement !== document.body) event.preventDefault()
+          }}
         >
           {!wide && session.call && (
             <>

@@ -1,19 +1,27 @@
 import { t } from '@lingui/core/macro'
 import { X } from 'lucide-react'
 import type { ReactNode } from 'react'
-import { useEffect, useRef } from 'react'
+import { useEffect, useLayoutEffect, useRef } from 'react'
 import { IconButton } from '../../ui/Button'
 import { useStage } from './view'
+
+/** Where one was: of a menu, which is gone in a moment, the button that opened it. */
+function opener(): Element | null {
+  const menu = document.activeElement?.closest('[role=menu]')
+  return menu ? document.getElementById(menu.getAttribute('aria-labelledby') ?? '') : document.activeElement
+}
 
 /** Pushes the stage aside where there is room, lies over it on a phone. Never modal: the call goes on beside it. */
 export function SidePanel({ title, children }: { title: string; children: ReactNode }) {
   const ref = useRef<HTMLElement>(null)
+  const from = useRef<Element | null>(null)
+  // Before a menu that led here is taken out of the page.
+  useLayoutEffect(() => void (from.current = opener()), [])
   useEffect(() => {
-    const before = document.activeElement
     ref.current?.querySelector<HTMLElement>('[data-first]')?.focus({ preventScroll: true })
     return () => {
       // Back to where one came from, unless one went elsewhere meanwhile.
-      if (document.activeElement === document.body && before instanceof HTMLElement) before.focus()
+      if (document.activeElement === document.body && from.current instanceof HTMLElement) from.current.focus()
     }
   }, [])
   return (
