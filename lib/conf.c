@@ -26,6 +26,11 @@ static const struct conf_word words_placement[] = {
 	{ "spread", CONF_PLACEMENT_SPREAD },
 	{ NULL, 0 },
 };
+static const struct conf_word words_switch[] = {
+	{ "on", CONF_ON },
+	{ "off", CONF_OFF },
+	{ NULL, 0 },
+};
 static const struct conf_word words_signups[] = {
 	{ "open", CONF_SIGNUPS_OPEN },
 	{ "invite", CONF_SIGNUPS_INVITE },
@@ -81,6 +86,7 @@ static const struct conf_key keys[] = {
 	{ "media", "listen", CONF_TYPE_ADDRS, AT(media.listen), "auto", MWD, CONF_AUTO_IS_0 | CONF_PORT_FORBIDDEN, 0, 0,
 	  NULL },
 	{ "media", "advertise", CONF_TYPE_ADDRS, AT(media.advertise), "", MWD, 0, 0, 0, NULL },
+	{ "media", "tcp", CONF_TYPE_WORD, AT(media.tcp), "on", MWD, 0, 0, 0, words_switch },
 	{ "media", "pin", CONF_TYPE_PIN, AT(media.pin), "auto", MWD, 0, 0, CPU_SETSIZE - 1, NULL },
 	{ "media", "placement", CONF_TYPE_WORD, AT(media.placement), "pack", MWD, 0, 0, 0, words_placement },
 	{ "media", "ring_slots", CONF_TYPE_U32, AT(media.ring_slots), "auto", MWD, CONF_AUTO_IS_0 | CONF_POWER_OF_2,

@@ -25,6 +25,7 @@
 
 enum conf_role { CONF_ROLE_MASTER, CONF_ROLE_WORKER, CONF_ROLE_MEDIAD };
 enum conf_placement { CONF_PLACEMENT_PACK, CONF_PLACEMENT_SPREAD };
+enum conf_switch { CONF_OFF, CONF_ON };
 enum conf_log_target { CONF_LOG_STDERR, CONF_LOG_JOURNAL };
 enum conf_signups { CONF_SIGNUPS_OPEN, CONF_SIGNUPS_INVITE, CONF_SIGNUPS_CLOSED };
 
@@ -62,6 +63,7 @@ struct conf {
 		uint16_t port;		     /* mediad i receives on port + i */
 		struct conf_addrs listen;    /* len 0 = auto: every usable address */
 		struct conf_addrs advertise; /* len 0 = what it listens on */
+		enum conf_switch tcp;	     /* also over TCP, on the same ports */
 		unsigned pin[CONF_PINS_MAX]; /* core of mediad i */
 		unsigned pin_len;	     /* 0 = auto */
 		bool pin_none;		     /* media.pin = none */

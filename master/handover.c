@@ -97,8 +97,10 @@ static int add_list(struct fdset *set, const struct socket_list *list, const cha
 {
 	int err = 0;
 
-	for (unsigned k = 0; err == 0 && k < list->len; k++)
-		err = fdset_add(set, list->fd[k], "%s.%u", name, k);
+	for (unsigned k = 0; err == 0 && k < list->len; k++) {
+		if (list->fd[k] >= 0)
+			err = fdset_add(set, list->fd[k], "%s.%u", name, k);
+	}
 	return err;
 }
 
@@ -121,6 +123,8 @@ static int collect_mediad(const struct supervisor *s, unsigned index, struct fds
 
 	if (err == 0)
 		err = add_list(set, &s->sockets->udp[index], "udp");
+	if (err == 0)
+		err = add_list(set, &s->sockets->tcp[index], "tcp");
 	if (err == 0)
 		err = fdset_add(set, s->advertise_fd[index], "advertise");
 	return err;

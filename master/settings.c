@@ -91,6 +91,7 @@ void settings_keep_fixed(struct settings *next, struct settings *now)
 	keep(&n->media.processes, &o->media.processes, sizeof(n->media.processes), "media.processes");
 	keep(&n->media.port, &o->media.port, sizeof(n->media.port), "media.port");
 	keep(&n->media.listen, &o->media.listen, sizeof(n->media.listen), "media.listen");
+	keep(&n->media.tcp, &o->media.tcp, sizeof(n->media.tcp), "media.tcp");
 	keep(&n->media.ring_slots, &o->media.ring_slots, sizeof(n->media.ring_slots), "media.ring_slots");
 	keep(&n->media.max_transports, &o->media.max_transports, sizeof(n->media.max_transports),
 	     "media.max_transports");

@@ -184,6 +184,25 @@ static int open_udp(struct sockets *s, const struct conf *conf, unsigned mediad)
 	return 0;
 }
 
+static void open_tcp(struct sockets *s, const struct conf *conf, unsigned mediad)
+{
+	char text[64];
+
+	for (size_t i = 0; i < s->media.len; i++) {
+		struct conf_addr addr = s->media.item[i];
+		int fd = -1;
+		addr.port = (uint16_t)(conf->media.port + mediad);
+		int err = listen_tcp(&addr, &fd);
+		if (err < 0)
+			log_warn("sockets: media.port: cannot listen on %s (TCP): %s; whose network lets no UDP out "
+				 "cannot "
+				 "connect there. An outgoing connection may have the port: see media.port in "
+				 "parley.conf(5)",
+				 conf_addr_format(&addr, text, sizeof(text)), strerror(-err));
+		list_add(&s->tcp[mediad], fd);
+	}
+}
+
 static int open_all(struct sockets *s, const struct conf *conf, unsigned mediads)
 {
 	int err = take_passed(s, conf);
@@ -203,6 +222,8 @@ static int open_all(struct sockets *s, const struct conf *conf, unsigned mediads
 	}
 	for (unsigned i = 0; err == 0 && i < mediads; i++)
 		err = open_udp(s, conf, i);
+	for (unsigned i = 0; err == 0 && conf->media.tcp == CONF_ON && i < mediads; i++)
+		open_tcp(s, conf, i);
 	return err;
 }
 
@@ -221,8 +242,10 @@ int sockets_open(const struct conf *conf, unsigned mediads, struct sockets *ret_
 
 static void list_close(struct socket_list *list)
 {
-	for (size_t i = 0; i < list->len; i++)
-		close(list->fd[i]);
+	for (size_t i = 0; i < list->len; i++) {
+		if (list->fd[i] >= 0)
+			close(list->fd[i]);
+	}
 	list->len = 0;
 }
 
@@ -230,23 +253,51 @@ void sockets_close(struct sockets *sockets)
 {
 	for (unsigned k = 0; k < SOCKET_KINDS; k++)
 		list_close(&sockets->listening[k]);
-	for (unsigned i = 0; i < sockets->mediads; i++)
+	for (unsigned i = 0; i < sockets->mediads; i++) {
 		list_close(&sockets->udp[i]);
+		list_close(&sockets->tcp[i]);
+	}
 	if (sockets->admin_path)
 		unlink(sockets->admin_path);
 	free(sockets->admin_path);
 	sockets->admin_path = NULL;
 }
 
+static bool has_tcp(const struct socket_list *list, size_t i)
+{
+	return i < list->len && list->fd[i] >= 0;
+}
+
+/* media.advertise names addresses of somebody else, who forwards to any of ours. */
+static bool is_tcp_advertised(const struct sockets *sockets, const struct conf *conf, unsigned mediad, size_t i)
+{
+	const struct socket_list *list = &sockets->tcp[mediad];
+	bool any = false;
+
+	if (conf->media.advertise.len == 0)
+		return has_tcp(list, i);
+	for (size_t k = 0; k < list->len; k++)
+		any |= has_tcp(list, k);
+	return any;
+}
+
 int sockets_advertise(const struct sockets *sockets, const struct conf *conf, unsigned mediad, struct buf *ret_text)
 {
 	const struct conf_addrs *addrs = conf->media.advertise.len > 0 ? &conf->media.advertise : &sockets->media;
+	struct buf tcp = { 0 };
 	char text[64];
 
 	for (size_t i = 0; i < addrs->len; i++) {
 		struct conf_addr addr = addrs->item[i];
 		addr.port = (uint16_t)((addr.port ? addr.port : conf->media.port) + mediad);
-		buf_appendf(ret_text, "%s\n", conf_addr_format(&addr, text, sizeof(text)));
+		conf_addr_format(&addr, text, sizeof(text));
+		buf_appendf(ret_text, "%s\n", text);
+		if (is_tcp_advertised(sockets, conf, mediad, i))
+			buf_appendf(&tcp, "tcp %s\n", text);
 	}
-	return ret_text->failed ? -ENOMEM : 0;
+	if (tcp.len > 0)
+		buf_append(ret_text, tcp.data, tcp.len);
+	bool failed = ret_text->failed || tcp.failed;
+	buf_fini(&tcp);
+	return failed ? -ENOMEM : 0;
 }

@@ -1,4 +1,4 @@
-/* master/sockets.h - every socket of Parley: listening ones and the UDP sockets of the mediads.
+/* master/sockets.h - every socket of Parley: listening ones, and the UDP and TCP sockets of the mediads.
  *
  * Opened once at start, before privileges are given up, and kept until the end: a child's death closes
  * nothing. Listening sockets come from systemd when it passes any (sd_listen_fds_with_names): those named https,
@@ -6,7 +6,8 @@
  * server.redirect or server.admin. What was not passed is opened here.
  *
  * Errors: -errno, and one line in the log that says which socket and why. An IPv6 address on a machine
- *         without IPv6 is skipped with a warning as long as another one of its kind remains. */
+ *         without IPv6 is skipped with a warning as long as another one of its kind remains, and so is a TCP
+ *         port for media that somebody else has: media goes by UDP, TCP is for those who have no other way. */
 #ifndef PARLEY_MASTER_SOCKETS_H
 #define PARLEY_MASTER_SOCKETS_H
 
@@ -26,6 +27,7 @@ struct sockets {
 	struct socket_list listening[SOCKET_KINDS];
 	struct conf_addrs media;    /* the addresses media is received on, in the order of the sockets */
 	struct socket_list udp[64]; /* per mediad: one socket per address */
+	struct socket_list tcp[64]; /* the same, listening; empty with media.tcp = off, fd -1 where it could not be had */
 	unsigned mediads;
 	char *admin_path; /* of a unix socket that we made */
 };
@@ -34,7 +36,7 @@ extern const char *const socket_kind_names[SOCKET_KINDS];
 
 int sockets_open(const struct conf *conf, unsigned mediads, struct sockets *ret_sockets);
 void sockets_close(struct sockets *sockets);
-/* Lines of "ADDRESS:PORT" for mediad i: what goes into ICE candidates. */
+/* Lines of "ADDRESS:PORT" and "tcp ADDRESS:PORT" for mediad i: what goes into ICE candidates. */
 int sockets_advertise(const struct sockets *sockets, const struct conf *conf, unsigned mediad, struct buf *ret_text);
 
 #endif

@@ -56,8 +56,8 @@ const char *address_format(const struct session_address *address, char *buf)
 
 	if (address->family == 4 || address->family == 6)
 		inet_ntop(address->family == 4 ? AF_INET : AF_INET6, address->ip, ip, sizeof(ip));
-	snprintf(buf, ADDRESS_TEXT_LEN, address->family == 6 ? "[%s]:%u#%u" : "%s:%u#%u", ip, address->port,
-		 address->socket);
+	snprintf(buf, ADDRESS_TEXT_LEN, address->family == 6 ? "[%s]:%u#%u%s" : "%s:%u#%u%s", ip, address->port,
+		 address->socket & ~SESSION_SOCKET_TCP, address->socket & SESSION_SOCKET_TCP ? "/tcp" : "");
 	return buf;
 }
 

@@ -17,7 +17,7 @@ int address_from_sockaddr(unsigned socket, const struct sockaddr *sa, socklen_t 
 /* 0 when the address is none. */
 socklen_t address_to_sockaddr(const struct session_address *address, struct sockaddr_storage *ret_sa);
 bool address_equal(const struct session_address *a, const struct session_address *b);
-/* "[::1]:40000#0"; returns buf (ADDRESS_TEXT_LEN). */
+/* "[::1]:40000#0", over TCP "[::1]:40000#0/tcp"; returns buf (ADDRESS_TEXT_LEN). */
 const char *address_format(const struct session_address *address, char *buf);
 
 struct address_entry {

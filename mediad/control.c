@@ -39,7 +39,20 @@ struct control {
 
 /* ---- start ---- */
 
-/* One "ADDRESS:PORT" per line, in the order of the sockets. */
+/* "ADDRESS:PORT", or "tcp ADDRESS:PORT". */
+static int parse_candidate(const char *line, unsigned number, struct session_address *ret)
+{
+	bool tcp = strncmp(line, "tcp ", 4) == 0;
+	struct conf_addr addr;
+
+	int err = conf_addr_parse(tcp ? line + 4 : line, &addr);
+	if (err == 0)
+		err = address_from_sockaddr(number | (tcp ? SESSION_SOCKET_TCP : 0), (struct sockaddr *)&addr.sa,
+					    addr.len, ret);
+	return err;
+}
+
+/* One per line, best first. */
 static int load_candidates(struct control *control)
 {
 	auto_free char *text = NULL;
@@ -53,13 +66,9 @@ static int load_candidates(struct control *control)
 	if (err < 0)
 		return err;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct conf_addr addr;
 		if (control->candidates_len == CONTROL_CANDIDATES_MAX)
 			return -E2BIG;
-		err = conf_addr_parse(line, &addr);
-		if (err == 0)
-			err = address_from_sockaddr(control->candidates_len, (struct sockaddr *)&addr.sa, addr.len,
-						    &control->candidate[control->candidates_len]);
+		err = parse_candidate(line, control->candidates_len, &control->candidate[control->candidates_len]);
 		if (err < 0)
 			return err;
 		control->candidates_len++;

@@ -1,6 +1,7 @@
 #include "mediad/address.h"
 #include "mediad/egress.h"
 #include "mediad/srtp.h"
+#include "mediad/tcp.h"
 #include "mediad/transport.h"
 #include "mediad/udp.h"
 
@@ -71,8 +72,36 @@ void egress_abandon(struct egress *egress, uint8_t *packet)
 	egress->free[egress->free_len++] = (uint8_t)(buffer_of(egress, packet) - egress->buffer);
 }
 
-static void queue(struct egress *egress, struct egress_buffer *buffer, size_t len)
+static bool is_picture(const struct transport *t, const uint8_t *packet)
 {
+	unsigned pt = packet[1] & 127;
+
+	for (unsigned i = 0; i < t->rec->mlines_len; i++) {
+		const struct session_mline *m = &t->rec->mline[i];
+		for (unsigned k = 0; k < m->codecs_len; k++) {
+			if (m->codec[k].pt == pt || m->codec[k].rtx_pt == pt)
+				return m->media == MEDIA_VIDEO;
+		}
+	}
+	return false;
+}
+
+/* t: whose RTP it is, NULL for anything else. */
+static void queue_tcp(struct egress *egress, struct egress_buffer *buffer, size_t len, const struct transport *t)
+{
+	struct session_address to;
+
+	if (address_from_sockaddr(buffer->socket, (const struct sockaddr *)&buffer->to, buffer->to_len, &to) == 0)
+		tcp_send(egress->md->tcp, &to, buffer->data, len, t && is_picture(t, buffer->data));
+	egress_abandon(egress, buffer->data);
+}
+
+static void queue(struct egress *egress, struct egress_buffer *buffer, size_t len, const struct transport *t)
+{
+	if (UNLIKELY(buffer->socket & SESSION_SOCKET_TCP)) {
+		queue_tcp(egress, buffer, len, t);
+		return;
+	}
 	buffer->len = len;
 	egress->queued[egress->queued_len++] = (uint8_t)(buffer - egress->buffer);
 	if (egress->queued_len == EGRESS_BATCH)
@@ -100,7 +129,7 @@ int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size
 		egress_abandon(egress, packet);
 		return err;
 	}
-	queue(egress, buffer, sealed_len);
+	queue(egress, buffer, sealed_len, t);
 	return 0;
 }
 
@@ -122,21 +151,22 @@ int egress_rtcp(struct egress *egress, struct transport *t, uint8_t *packet, siz
 		egress_abandon(egress, packet);
 		return err;
 	}
-	queue(egress, buffer, sealed_len);
+	queue(egress, buffer, sealed_len, NULL);
 	return 0;
 }
 
 int egress_raw(struct egress *egress, unsigned socket, const struct sockaddr *to, socklen_t to_len, const void *data,
 	       size_t len)
 {
-	if (len > BUFFER_BYTES || to_len > sizeof(struct sockaddr_storage) || socket >= udp_sockets(egress->md->udp))
+	if (len > BUFFER_BYTES || to_len > sizeof(struct sockaddr_storage) ||
+	    (socket >= udp_sockets(egress->md->udp) && !(socket & SESSION_SOCKET_TCP)))
 		return -EINVAL;
 	struct egress_buffer *buffer = buffer_of(egress, egress_reserve(egress));
 	memcpy(buffer->data, data, len);
 	memcpy(&buffer->to, to, to_len);
 	buffer->to_len = to_len;
 	buffer->socket = socket;
-	queue(egress, buffer, len);
+	queue(egress, buffer, len, NULL);
 	return 0;
 }
 

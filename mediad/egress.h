@@ -2,7 +2,8 @@
  *
  * The media side asks for a buffer, writes a complete plain RTP or RTCP packet into it and commits; egress
  * encrypts in place with the transport's context and queues it for one sendmmsg per turn (or when
- * EGRESS_BATCH are waiting). STUN and DTLS go through egress_raw(). A full socket buffer drops and counts.
+ * EGRESS_BATCH are waiting). STUN and DTLS go through egress_raw(). A full socket buffer drops and counts. What goes to
+ * an address with SESSION_SOCKET_TCP is handed to tcp.h instead, the same way encrypted.
  *
  *     uint8_t *p = egress_reserve(md->egress);           room for EGRESS_PACKET_MAX plain bytes
  *     len = rewrite(p, …);

@@ -4,6 +4,7 @@
 #include "mediad/egress.h"
 #include "mediad/media.h"
 #include "mediad/recover.h"
+#include "mediad/tcp.h"
 #include "mediad/udp.h"
 
 #include <string.h>
@@ -135,6 +136,7 @@ static bool on_idle(struct loop *loop, int64_t now_us, void *arg)
 	}
 	more |= media_drain_rings(md->media, RING_BUDGET, now_us);
 	egress_flush(md->egress);
+	tcp_flush(md->tcp);
 	media_flush(md->media, now_us);
 	flush_links(md);
 	return more || !fall_asleep(md);
@@ -330,6 +332,8 @@ static int start_parts(struct mediad *md)
 	if (err == 0)
 		err = udp_start(md, &md->udp);
 	if (err == 0)
+		err = tcp_start(md, &md->tcp);
+	if (err == 0)
 		err = control_start(md, &md->control);
 	if (err == 0)
 		err = loop_fd_add(md->loop, &md->bell, md->bell_fd, EPOLLIN, on_bell, md);
@@ -372,11 +376,14 @@ void mediad_close(struct mediad *md)
 {
 	if (md->egress && md->udp)
 		egress_flush(md->egress);
+	if (md->tcp)
+		tcp_flush(md->tcp);
 	if (md->loop) {
 		loop_fd_del(&md->bell);
 		loop_timer_stop(&md->heartbeat);
 	}
 	md->control = control_stop(md->control);
+	md->tcp = tcp_stop(md->tcp);
 	md->udp = udp_stop(md->udp);
 	md->media = media_stop(md->media);
 	md->transports = transports_stop(md->transports);

@@ -29,6 +29,7 @@ struct transports; /* transport.h */
 struct media;	   /* media.h */
 struct egress;	   /* egress.h */
 struct udp;	   /* udp.h: sockets and receive batches */
+struct tcp;	   /* tcp.h: connections of those that no UDP reaches */
 struct control;	   /* control.h: messages from workers */
 
 struct mediad {
@@ -50,6 +51,7 @@ struct mediad {
 	struct transports *transports;
 	struct media *media;
 	struct udp *udp;
+	struct tcp *tcp;
 	struct control *control;
 	struct loop_fd bell;
 	struct loop_timer heartbeat;

@@ -6,6 +6,7 @@
 #include "mediad/ice.h"
 #include "mediad/media.h"
 #include "mediad/srtp.h"
+#include "mediad/tcp.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -259,13 +260,20 @@ bool transport_is_sending(const struct transport *t)
 	return t->srtp_out && t->rec->send_to.family != 0 && state_of(t) != TRANSPORT_DISCONNECTED;
 }
 
-static void forget_addresses(struct transports *ts, struct transport *t)
+/* Of t, if it is. */
+static void forget_address(struct transports *ts, const struct transport *t, const struct session_address *a)
 {
-	for (unsigned i = 0; i < ICE_ADDRESSES_MAX; i++) {
-		const struct session_address *a = &t->ice->valid[i].address;
-		if (a->family != 0 && address_map_find(&ts->addresses, a) == index_of(t) + 1)
-			address_map_remove(&ts->addresses, a);
-	}
+	if (a->family == 0 || address_map_find(&ts->addresses, a) != index_of(t) + 1)
+		return;
+	address_map_remove(&ts->addresses, a);
+	if (a->socket & SESSION_SOCKET_TCP)
+		tcp_forget(ts->md->tcp, a);
+}
+
+static void forget_addresses(struct transports *ts, const struct transport *t)
+{
+	for (unsigned i = 0; i < ICE_ADDRESSES_MAX; i++)
+		forget_address(ts, t, &t->ice->valid[i].address);
 }
 
 void transport_close(struct transport *t, const char *why)
@@ -449,7 +457,7 @@ static const char *on_ufrag(void *arg, const char *ufrag)
 	return strcmp(ufrag, subject->t->ice->old_ufrag) == 0 ? subject->t->ice->old_pwd : NULL;
 }
 
-/* Somebody else proved this address: we do not send there any more. */
+/* Somebody else proved this address, or it is gone: we do not send there any more. */
 static void lose_address(struct transport *t, struct ice_valid *lost)
 {
 	bool sent_there = address_equal(&lost->address, &t->rec->send_to);
@@ -489,9 +497,26 @@ static bool claim_address(struct transports *ts, struct transport *t, const stru
 			lose_address(other, theirs);
 	}
 	ice_remember(t->ice, address, &t->rec->send_to, now_us, &evicted);
-	if (evicted.family != 0 && address_map_find(&ts->addresses, &evicted) == index_of(t) + 1)
-		address_map_remove(&ts->addresses, &evicted);
+	forget_address(ts, t, &evicted);
 	return address_map_set(&ts->addresses, address, index_of(t) + 1) == 0;
+}
+
+bool transport_has_address(struct mediad *md, const struct session_address *address)
+{
+	return address_map_find(&md->transports->addresses, address) != 0;
+}
+
+void transport_on_address_gone(struct mediad *md, const struct session_address *address)
+{
+	struct transports *ts = md->transports;
+	uint32_t holder = address_map_find(&ts->addresses, address);
+
+	if (holder == 0)
+		return;
+	struct ice_valid *v = ice_find(ts->slot[holder - 1].ice, address);
+	if (v)
+		lose_address(&ts->slot[holder - 1], v);
+	address_map_remove(&ts->addresses, address);
 }
 
 static void choose_address(struct transport *t, const struct session_address *address, bool nominated)

@@ -57,8 +57,14 @@ void transport_each(struct mediad *md, const struct id *call, void (*fn)(struct 
 void transport_close(struct transport *t, const char *why);
 bool transport_is_sending(const struct transport *t); /* keys, an address, not DISCONNECTED */
 
+/* Is it one that an authenticated check of some transport came from? */
+bool transport_has_address(struct mediad *md, const struct session_address *address);
+/* The connection that the address stood for has ended: whose it was sends to its newest other one, or waits. */
+void transport_on_address_gone(struct mediad *md, const struct session_address *address);
+
 /* A received datagram of any kind, in ring slot `slot` (len bytes at its packet), from peer over socket
  * `socket`. Demultiplexes by RFC 7983, finds the transport (address, else ufrag), decrypts in place.
+ * socket may have SESSION_SOCKET_TCP: then it came out of that connection (tcp.h).
  * Returns true when the slot was published (RTP that the media side kept); false: give it back.
  * Before media_on_rtp() the slot's head has arrival_us, ssrc, len and index (ROC << 16 | sequence number, as
  * authenticated); the media side fills the rest. */

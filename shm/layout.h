@@ -22,7 +22,9 @@
  * mediad:  table            own session table (writable)
  *          ring.own         own media ring (writable); ring.K: that of mediad K (read-only)
  *          udp.K            UDP sockets, one per local address, K = 0, 1, …
- *          advertise        text, one "ADDRESS:PORT" per line, in the order of the sockets (memfd)
+ *          tcp.K            the listening TCP socket of the same address and port; any of them may be missing
+ *          advertise        text, one "ADDRESS:PORT" per line, in the order of the UDP sockets, then one
+ *                           "tcp ADDRESS:PORT" per TCP candidate (memfd)
  *          dtls             PEM certificate and key for DTLS (memfd); the same for all mediads
  * Arguments: `parley-worker 0` / `parley-mediad 0`, so that ps shows which one it is. Environment:
  *   PARLEY_EPOCH  this incarnation's number (rises by one at every start of that slot)

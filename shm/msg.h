@@ -95,7 +95,7 @@ struct msg_answer {
 };
 
 struct msg_candidate {
-	struct session_address address; /* as advertised */
+	struct session_address address; /* as advertised; only the TCP bit of socket has a meaning */
 };
 
 struct msg_answer_seat {

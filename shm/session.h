@@ -86,9 +86,12 @@ enum transport_state {
 	TRANSPORT_DISCONNECTED, /* no check for a while (RFC 7675); may come back */
 };
 
+/* In session_address.socket: not that UDP socket but a TCP connection to the same address of ours. */
+#define SESSION_SOCKET_TCP 0x80
+
 struct session_address {
 	uint8_t family; /* 4, 6; 0 = none */
-	uint8_t socket; /* which of our UDP sockets it talks to */
+	uint8_t socket; /* which of our sockets it talks to; with SESSION_SOCKET_TCP: over which way */
 	uint16_t port;	/* host order */
 	uint8_t ip[16];
 };

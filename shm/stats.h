@@ -74,7 +74,11 @@ struct stats_mediad {
 	/* parley_media_ring_packets_total{from,to}: descriptors taken from the ring of mediad `from` */
 	stat_t ring_packets_from[SHM_PROCESSES_MAX];
 	stat_t layer_switches; /* parley_mediad_layer_switches_total{mediad} */
-	stat_t reserved[30];
+	/* ICE over TCP: parley_mediad_tcp_accepted_total{mediad}, …; accepted - closed = open */
+	stat_t tcp_accepted, tcp_closed;
+	stat_t tcp_strangers; /* of the closed ones: never proved themselves */
+	stat_t tcp_dropped;   /* frames that a full connection did not take */
+	stat_t reserved[26];
 } SHM_ALIGNED;
 
 struct stats_region {

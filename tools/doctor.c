@@ -1,5 +1,6 @@
 #include "tools/doctor.h"
 
+#include "lib/addresses.h"
 #include "lib/clock.h"
 #include "lib/cleanup.h"
 #include "lib/url.h"
@@ -7,12 +8,15 @@
 #include "tools/turn_probe.h"
 
 #include <libpq-fe.h>
+#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define UDP_BUFFER_WISH (4L * 1024 * 1024)
 #define FILES_WISH	65536
@@ -111,6 +115,70 @@ static void look_at_server(const struct conf *conf)
 	buf_fini(&body);
 }
 
+/* 0 when somebody listens there. The address is one of this machine, so that nothing is waited for. */
+static int try_tcp(const struct conf_addr *address, uint16_t port)
+{
+	struct sockaddr_storage sa = address->sa;
+	auto_close int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (sa.ss_family == AF_INET6)
+		((struct sockaddr_in6 *)&sa)->sin6_port = htons(port);
+	else
+		((struct sockaddr_in *)&sa)->sin_port = htons(port);
+	return connect(fd, (const struct sockaddr *)&sa, address->len) < 0 ? -errno : 0;
+}
+
+/* Ports that the kernel gives to outgoing connections may be taken when Parley starts. */
+static void look_at_port_range(unsigned first, unsigned last)
+{
+	auto_fclose FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	auto_fclose FILE *reserved = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+	unsigned low, high;
+	char text[4096] = "";
+
+	if (!f || fscanf(f, "%u %u", &low, &high) != 2 || last < low || first > high)
+		return;
+	/* Whoever has reserved something has thought of it. */
+	if (reserved && fgets(text, sizeof(text), reserved) && text[0] != '\n' && text[0])
+		return;
+	say(FINDING_WARN, "media",
+	    "outgoing connections may take these ports: net.ipv4.ip_local_reserved_ports = %u-%u keeps them free", first,
+	    last);
+}
+
+static void look_at_media(const struct conf *conf)
+{
+	unsigned first = conf->media.port, last = first + conf_mediads(conf) - 1, bad = 0;
+	struct conf_addrs addrs;
+	char text[64];
+
+	if (conf->media.tcp == CONF_OFF) {
+		say(FINDING_OK, "media", "UDP %u-%u must be reachable; media.tcp is off", first, last);
+		return;
+	}
+	int err = addresses_find(conf, &addrs);
+	if (err < 0) {
+		say(FINDING_FAIL, "media", "no usable address: %s; see media.listen", strerror(-err));
+		return;
+	}
+	for (size_t i = 0; i < addrs.len; i++) {
+		for (unsigned port = first; port <= last; port++) {
+			err = try_tcp(&addrs.item[i], (uint16_t)port);
+			if (err == 0)
+				continue;
+			bad++;
+			say(FINDING_WARN, "media", "nobody listens on %s, TCP port %u: %s",
+			    conf_addr_format(&addrs.item[i], text, sizeof(text)), port, strerror(-err));
+		}
+	}
+	if (bad == 0)
+		say(FINDING_OK, "media", "UDP and TCP %u-%u must be reachable; TCP answers on %zu addresses", first,
+		    last, addrs.len);
+	look_at_port_range(first, last);
+}
+
 static void look_at_kernel(void)
 {
 	static const char *const files[] = { "rmem_max", "wmem_max" };
@@ -152,7 +220,7 @@ static void look_at_turn(const struct conf *conf)
 	}
 	if (conf->turn.urls.len == 0)
 		say(FINDING_WARN, "turn",
-		    "turn.urls is empty: people whose network lets no UDP out cannot call; see [turn] in "
+		    "turn.urls is empty: people whose network lets out nothing but the web cannot call; see [turn] in "
 		    "parley.conf(5)");
 }
 
@@ -162,6 +230,7 @@ int doctor_run(const struct conf *conf)
 	look_at_certificate(conf);
 	look_at_database(conf);
 	look_at_server(conf);
+	look_at_media(conf);
 	look_at_turn(conf);
 	look_at_kernel();
 	return fails;

@@ -96,6 +96,12 @@ static const struct metric mediad_metrics[] = {
 	{ "mediad_link_nonsense_total", "counter", "Malformed messages in rings.", M(link_nonsense), 0 },
 	{ "mediad_wakeups_total", "counter", "Returns from epoll_wait that had slept.", M(wakeups), 0 },
 	{ "mediad_turns_total", "counter", "Turns of the loop.", M(turns), 0 },
+	{ "mediad_tcp_accepted_total", "counter", "TCP connections for media accepted.", M(tcp_accepted), 0 },
+	{ "mediad_tcp_closed_total", "counter", "Of these, the ones that have ended.", M(tcp_closed), 0 },
+	{ "mediad_tcp_strangers_total", "counter", "Of these, the ones that never sent a valid check.",
+	  M(tcp_strangers), 0 },
+	{ "mediad_tcp_dropped_total", "counter", "Packets that a full TCP connection did not take.", M(tcp_dropped),
+	  0 },
 	{ "mediad_consent_lost_total", "counter", "Transports ended for want of consent.", M(consent_lost), 0 },
 };
 

@@ -4,9 +4,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* RFC 8445, 5.1.2: host candidates (type preference 126) of component 1, in the order given. */
-static uint32_t candidate_priority(size_t index)
+/* RFC 8445, 5.1.2: host candidates (type preference 126) of component 1, in the order given. Over TCP, RFC 6544,
+ * 4.2: a lower type preference, so that TCP is what remains when no UDP passes; in the local preference 3 bits for
+ * the direction (passive: 4), 13 for the order. */
+static uint32_t candidate_priority(size_t index, bool tcp)
 {
+	if (tcp)
+		return 90u << 24 | (4u << 13 | (uint32_t)(8191 - index)) << 8 | 255;
 	return 126u << 24 | (uint32_t)(65535 - index) << 8 | 255;
 }
 
@@ -81,9 +85,13 @@ static void write_candidates(struct buf *b, const struct media_answer *answer)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	for (size_t i = 0; i < answer->candidates_len; i++)
-		buf_appendf(b, "a=candidate:%zu 1 udp %" PRIu32 " %s %u typ host\r\n", i + 1, candidate_priority(i),
-			    address_format(&answer->candidate[i], text), answer->candidate[i].port);
+	for (size_t i = 0; i < answer->candidates_len; i++) {
+		const struct session_address *a = &answer->candidate[i];
+		bool tcp = a->socket & SESSION_SOCKET_TCP;
+		buf_appendf(b, "a=candidate:%zu 1 %s %" PRIu32 " %s %u typ host%s\r\n", i + 1, tcp ? "tcp" : "udp",
+			    candidate_priority(i, tcp), address_format(a, text), a->port,
+			    tcp ? " tcptype passive" : "");
+	}
 	buf_append_str(b, "a=end-of-candidates\r\n");
 }
 

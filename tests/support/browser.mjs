@@ -17,8 +17,8 @@ const ARGS = [
   "--disable-features=WebRtcHideLocalIpsWithMdns",
 ];
 
-export async function launchChromium(extra = []) {
-  return chromium.launch({ executablePath: "/usr/bin/chromium", headless: true, args: [...ARGS, ...extra] });
+export async function launchChromium(extra = [], executablePath = "/usr/bin/chromium") {
+  return chromium.launch({ executablePath, headless: true, args: [...ARGS, ...extra] });
 }
 
 /** One person in Chromium, with a browser profile of their own and one page. Whoever is closed with an error in the

@@ -39,6 +39,18 @@ static void add_socket(struct one_mediad *one, const struct sockaddr *sa, sockle
 	one->sockets_len++;
 }
 
+/* The listener beside udp.i, on a port of its own. */
+static int add_listener(struct one_mediad *one, unsigned i, const struct sockaddr *sa, socklen_t len)
+{
+	int fd = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || bind(fd, sa, len) < 0 || listen(fd, 1024) < 0)
+		return -errno;
+	one->tcp_fd[i] = fd;
+	one->tcp_len[i] = sizeof(one->tcp[i]);
+	return getsockname(fd, (struct sockaddr *)&one->tcp[i], &one->tcp_len[i]) < 0 ? -errno : 0;
+}
+
 static int make_sockets(struct one_mediad *one)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -49,12 +61,21 @@ static int make_sockets(struct one_mediad *one)
 	add_socket(one, (struct sockaddr *)&in6, sizeof(in6));
 	if (one->sockets_len == 0)
 		return -EADDRNOTAVAIL;
+	int err = add_listener(one, 0, (struct sockaddr *)&in, sizeof(in));
+	if (err == 0 && one->sockets_len > 1)
+		err = add_listener(one, 1, (struct sockaddr *)&in6, sizeof(in6));
+	if (err < 0)
+		return err;
+	/* The port stands at the same place in both families. */
 	for (unsigned i = 0; i < one->sockets_len; i++) {
 		const struct sockaddr_in *a = (const struct sockaddr_in *)&one->address[i];
-		/* The port stands at the same place in both families. */
 		buf_appendf(&text, i == 0 ? "127.0.0.1:%u\n" : "[::1]:%u\n", ntohs(a->sin_port));
 	}
-	int err = shm_blob_create("advertise", text.data, text.len, &one->advertise_fd);
+	for (unsigned i = 0; i < one->sockets_len; i++) {
+		const struct sockaddr_in *a = (const struct sockaddr_in *)&one->tcp[i];
+		buf_appendf(&text, i == 0 ? "tcp 127.0.0.1:%u\n" : "tcp [::1]:%u\n", ntohs(a->sin_port));
+	}
+	err = shm_blob_create("advertise", text.data, text.len, &one->advertise_fd);
 	buf_fini(&text);
 	return err;
 }
@@ -111,8 +132,10 @@ void one_mediad_fini(struct one_mediad *one)
 	shm_detach(&one->stats.map);
 	for (unsigned i = 0; i < ARRAY_LEN(fds); i++)
 		close(fds[i]);
-	for (unsigned i = 0; i < one->sockets_len; i++)
+	for (unsigned i = 0; i < one->sockets_len; i++) {
 		close(one->udp_fd[i]);
+		close(one->tcp_fd[i]);
+	}
 }
 
 static int add_fds(struct one_mediad *one, struct fdset *set)
@@ -142,6 +165,8 @@ static int add_fds(struct one_mediad *one, struct fdset *set)
 		err = fdset_add(set, fds[i].fd, "%s", fds[i].name);
 	for (unsigned i = 0; err == 0 && i < one->sockets_len; i++)
 		err = fdset_add(set, one->udp_fd[i], "udp.%u", i);
+	for (unsigned i = 0; err == 0 && i < one->sockets_len; i++)
+		err = fdset_add(set, one->tcp_fd[i], "tcp.%u", i);
 	return err;
 }
 

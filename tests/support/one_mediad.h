@@ -2,7 +2,8 @@
  * and mediad 1 where it wants to (peer).
  *
  * In this process (one_mediad_open: mediad_open() on our own loop, so a test sees inside), or as the real program
- * (one_mediad_spawn). Sockets are on loopback, any port: udp.0 IPv4, udp.1 IPv6 where there is any. */
+ * (one_mediad_spawn). Sockets are on loopback, any port: udp.0 and tcp.0 IPv4, udp.1 and tcp.1 IPv6 where there is any.
+ */
 #ifndef PARLEY_TESTS_ONE_MEDIAD_H
 #define PARLEY_TESTS_ONE_MEDIAD_H
 
@@ -33,6 +34,9 @@ struct one_mediad {
 	unsigned sockets_len;
 	struct sockaddr_storage address[2];
 	socklen_t address_len[2];
+	int tcp_fd[2];
+	struct sockaddr_storage tcp[2];
+	socklen_t tcp_len[2];
 	uint32_t epoch, corr;
 	unsigned events_len;
 	struct one_event event[ONE_MEDIAD_EVENTS];

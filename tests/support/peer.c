@@ -27,6 +27,10 @@ struct peer_socket {
 	int fd;
 	unsigned index, answered;
 	int error;
+	/* Over TCP: what has come of a packet that is not whole yet. */
+	bool tcp, ended;
+	size_t have;
+	uint8_t stream[2 + UINT16_MAX];
 };
 
 struct peer {
@@ -296,6 +300,19 @@ static void move(struct peer *peer, enum peer_state state)
 
 /* ---- sockets ---- */
 
+/* Blocks until all of it has gone, so that no packet is cut. */
+static int send_framed(struct peer_socket *s, const void *data, size_t len)
+{
+	uint8_t framed[2 + PEER_DATAGRAM_MAX];
+
+	if (len > PEER_DATAGRAM_MAX)
+		return -EMSGSIZE;
+	framed[0] = (uint8_t)(len >> 8);
+	framed[1] = (uint8_t)len;
+	memcpy(framed + 2, data, len);
+	return send(s->fd, framed, len + 2, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
 int peer_send_raw(struct peer *peer, unsigned socket, const void *data, size_t len)
 {
 	if (peer->config.send) {
@@ -304,6 +321,8 @@ int peer_send_raw(struct peer *peer, unsigned socket, const void *data, size_t l
 	}
 	if (socket >= peer->sockets_len)
 		return -EINVAL;
+	if (peer->socket[socket].tcp)
+		return send_framed(&peer->socket[socket], data, len);
 	ssize_t n = sendto(peer->socket[socket].fd, data, len, 0, (const struct sockaddr *)&peer->remote.address,
 			   peer->remote.address_len);
 	return n < 0 ? -errno : 0;
@@ -321,6 +340,69 @@ static void on_readable(struct loop_fd *io, uint32_t events, void *arg)
 			return;
 		peer_on_datagram(s->peer, s->index, data, (size_t)n);
 	}
+}
+
+static void on_stream(struct loop_fd *io, uint32_t events, void *arg)
+{
+	struct peer_socket *s = arg;
+	uint8_t packet[PEER_DATAGRAM_MAX] __attribute__((aligned(16)));
+	ssize_t n = recv(io->fd, s->stream + s->have, sizeof(s->stream) - s->have, MSG_DONTWAIT);
+
+	(void)events;
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0) {
+		s->ended = true;
+		loop_fd_del(io);
+		return;
+	}
+	s->have += (size_t)n;
+	for (;;) {
+		size_t len = s->have < 2 ? 0 : (size_t)s->stream[0] << 8 | s->stream[1];
+		if (s->have < 2 || s->have < 2 + len)
+			return;
+		bool fits = len <= sizeof(packet);
+		memcpy(packet, s->stream + 2, fits ? len : 0);
+		s->have -= 2 + len;
+		memmove(s->stream, s->stream + 2 + len, s->have);
+		if (fits)
+			peer_on_datagram(s->peer, s->index, packet, len);
+	}
+}
+
+int peer_socket_add_tcp(struct peer *peer, const struct sockaddr *to, socklen_t len)
+{
+	struct peer_socket *s = &peer->socket[peer->sockets_len];
+
+	if (peer->sockets_len == PEER_SOCKETS_MAX)
+		return -ENOSPC;
+	int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int err = fd < 0 || connect(fd, to, len) < 0 ? -errno : 0;
+	if (err == 0) {
+		*s = (struct peer_socket){ .peer = peer, .fd = fd, .index = peer->sockets_len, .tcp = true };
+		err = loop_fd_add(peer->config.loop, &s->io, fd, EPOLLIN, on_stream, s);
+	}
+	if (err < 0) {
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	return (int)peer->sockets_len++;
+}
+
+bool peer_socket_ended(const struct peer *peer, unsigned socket)
+{
+	return peer->socket[socket].ended;
+}
+
+void peer_reading_set(struct peer *peer, unsigned socket, bool reading)
+{
+	(void)loop_fd_mod(&peer->socket[socket].io, reading ? EPOLLIN : 0);
+}
+
+int peer_socket_fd(const struct peer *peer, unsigned socket)
+{
+	return peer->socket[socket].fd;
 }
 
 int peer_socket_add(struct peer *peer, const struct sockaddr *bind_to, socklen_t len)

@@ -81,6 +81,14 @@ void peer_restart(struct peer *peer);
 int peer_remote_set(struct peer *peer, const struct peer_remote *remote);
 /* Another local socket; bind may be NULL (any port). Returns its number or -errno. */
 int peer_socket_add(struct peer *peer, const struct sockaddr *bind_to, socklen_t len);
+/* A connection to that address, already made: packets go over it framed by RFC 4571. */
+int peer_socket_add_tcp(struct peer *peer, const struct sockaddr *to, socklen_t len);
+/* The server has ended that connection. */
+bool peer_socket_ended(const struct peer *peer, unsigned socket);
+/* false: what comes is left with the kernel. */
+void peer_reading_set(struct peer *peer, unsigned socket, bool reading);
+/* The descriptor, for a test that writes or reads past us. */
+int peer_socket_fd(const struct peer *peer, unsigned socket);
 int peer_socket_name(const struct peer *peer, unsigned socket, struct sockaddr_storage *ret, socklen_t *ret_len);
 /* The socket that checks nominate and that media goes out of. */
 void peer_nominate(struct peer *peer, unsigned socket);

@@ -10,11 +10,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
-function tcpPortIsFree(port) {
+function tcpPortIsFree(port, address = "127.0.0.1") {
   return new Promise((resolve) => {
     const probe = createServer();
     probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    probe.listen(port, address, () => probe.close(() => resolve(true)));
   });
 }
 
@@ -29,13 +29,13 @@ function udpPortIsFree(port) {
 // tests/run runs several files at once: "1/2" is the second of two, which takes every second group of ports.
 const [lane, lanes] = (process.env.PARLEY_TEST_LANE ?? "0/1").split("/").map(Number);
 
-/** Three ports that nobody has: HTTPS, admin, and the first of `count` UDP ports in a row. */
+/** Three ports that nobody has: HTTPS, admin, and the first of `count` ports in a row for media, by UDP and TCP. */
 export async function freePorts(count = 4) {
   for (let tries = 0; tries < 100; tries++) {
     const group = Math.floor((Math.random() * 1100) / lanes) * lanes + lane;
     const base = 20000 + group * 8;
     const ports = [tcpPortIsFree(base), tcpPortIsFree(base + 1)];
-    for (let i = 0; i < count; i++) ports.push(udpPortIsFree(base + 2 + i));
+    for (let i = 0; i < count; i++) ports.push(udpPortIsFree(base + 2 + i), tcpPortIsFree(base + 2 + i, "0.0.0.0"));
     if ((await Promise.all(ports)).every(Boolean)) return { https: base, admin: base + 1, media: base + 2 };
   }
   throw new Error("no free ports found");

@@ -55,7 +55,9 @@ static struct media_answer media_answer_make(const struct sdp_offer *offer)
 		a.fingerprint[i] = (uint8_t)i;
 	a.candidate[0] = (struct session_address){ .family = 4, .port = 40001, .ip = { 192, 0, 2, 1 } };
 	a.candidate[1] = (struct session_address){ .family = 6, .port = 40001, .ip = { 0x20, 1, 0xd, 0xb8, [15] = 1 } };
-	a.candidates_len = 2;
+	a.candidate[2] = a.candidate[0];
+	a.candidate[2].socket = SESSION_SOCKET_TCP;
+	a.candidates_len = 3;
 	for (unsigned i = 0; i < offer->mlines_len; i++) {
 		const struct session_mline *s = &offer->mline[i].session;
 		if (s->sends && !s->rejected)
@@ -199,12 +201,14 @@ static void check_client(const char *name)
 		assert_int_equal(m->session.codec[0].codec, m->session.media == MEDIA_AUDIO ? CODEC_OPUS : CODEC_VP8);
 	}
 	assert_true(usable > 0);
-	assert_int_equal(candidates, 2);
+	assert_int_equal(candidates, 3);
 	assert_int_equal(count(answer_text(&f), "\r\nm="), f.offer->mlines_len);
 	assert_int_equal(count(answer_text(&f), "\r\na=end-of-candidates\r\n"), 1);
 	assert_has(&f, "\r\na=ice-lite\r\n");
 	assert_has(&f, "a=candidate:1 1 udp 2130706431 192.0.2.1 40001 typ host\r\n");
 	assert_has(&f, "a=candidate:2 1 udp 2130706175 2001:db8::1 40001 typ host\r\n");
+	/* RFC 6544: 2^24 × 90 + 2^8 × (2^13 × 4 + 8191 - 2) + 255 */
+	assert_has(&f, "a=candidate:3 1 tcp 1520434687 192.0.2.1 40001 typ host tcptype passive\r\n");
 	assert_has_not(&f, "goog-remb\r\na=rtcp-fb:96 transport-cc");
 }
 

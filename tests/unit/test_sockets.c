@@ -89,6 +89,69 @@ static void advertised_addresses(void **state)
 	conf_fini(&conf);
 }
 
+static void tcp_is_advertised_where_it_listens(void **state)
+{
+	static const char *const assignments[] = { "media.listen=127.0.0.1,::1", "media.port=40000", NULL };
+	struct conf conf;
+	struct conf_error error;
+	struct sockets sockets = { .mediads = 1, .tcp = { { .fd = { -1, 77 }, .len = 2 } } };
+	struct buf text = { 0 };
+
+	(void)state;
+	conf_make(&conf, assignments);
+	assert_int_equal(addresses_find(&conf, &sockets.media), 0);
+	assert_int_equal(sockets_advertise(&sockets, &conf, 0, &text), 0);
+	buf_append(&text, "", 1);
+	assert_string_equal((char *)text.data, "127.0.0.1:40000\n[::1]:40000\ntcp [::1]:40000\n");
+	buf_clear(&text);
+	/* Who forwards to us may do so to the one that listens. */
+	assert_int_equal(conf_override(&conf, "media.advertise=192.0.2.1:5000", &error), 0);
+	assert_int_equal(sockets_advertise(&sockets, &conf, 0, &text), 0);
+	buf_append(&text, "", 1);
+	assert_string_equal((char *)text.data, "192.0.2.1:5000\ntcp 192.0.2.1:5000\n");
+	buf_clear(&text);
+	sockets.tcp[0].fd[1] = -1;
+	assert_int_equal(sockets_advertise(&sockets, &conf, 0, &text), 0);
+	buf_append(&text, "", 1);
+	assert_string_equal((char *)text.data, "192.0.2.1:5000\n");
+	buf_fini(&text);
+	conf_fini(&conf);
+}
+
+static void a_tcp_port_that_is_taken_is_done_without(void **state)
+{
+	struct conf conf;
+	struct conf_addr addr;
+	struct sockets sockets;
+	struct sockaddr_in in4;
+	socklen_t len = sizeof(in4);
+	char port[32];
+	const char *assignments[] = { "server.admin=", "media.listen=127.0.0.1", port, NULL };
+	int taken;
+
+	(void)state;
+	assert_int_equal(conf_addr_parse("127.0.0.1", &addr), 0);
+	assert_int_equal(listen_tcp(&addr, &taken), 0);
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&in4, &len), 0);
+	snprintf(port, sizeof(port), "media.port=%u", ntohs(in4.sin_port));
+	conf_make(&conf, assignments);
+	conf.server.listen.len = conf.server.redirect.len = 0;
+	assert_int_equal(sockets_open(&conf, 1, &sockets), 0);
+	assert_int_equal(sockets.udp[0].len, 1);
+	assert_int_equal(sockets.tcp[0].len, 1);
+	assert_int_equal(sockets.tcp[0].fd[0], -1);
+	sockets_close(&sockets);
+	close(taken);
+	assert_int_equal(sockets_open(&conf, 1, &sockets), 0);
+	assert_true(sockets.tcp[0].fd[0] >= 0);
+	sockets_close(&sockets);
+	conf.media.tcp = CONF_OFF;
+	assert_int_equal(sockets_open(&conf, 1, &sockets), 0);
+	assert_int_equal(sockets.tcp[0].len, 0);
+	sockets_close(&sockets);
+	conf_fini(&conf);
+}
+
 static void a_port_in_use_is_said(void **state)
 {
 	struct conf_addr addr;
@@ -144,6 +207,8 @@ int main(void)
 		cmocka_unit_test(bridges),
 		cmocka_unit_test(loopback_is_for_local_urls),
 		cmocka_unit_test(advertised_addresses),
+		cmocka_unit_test(tcp_is_advertised_where_it_listens),
+		cmocka_unit_test(a_tcp_port_that_is_taken_is_done_without),
 		cmocka_unit_test(a_port_in_use_is_said),
 		cmocka_unit_test(a_dead_unix_socket_is_replaced),
 	};

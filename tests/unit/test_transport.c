@@ -151,7 +151,7 @@ static void client_offer(struct client *c)
 
 	one_mediad_offer(&one, &offer, NULL, &c->answer);
 	assert_int_equal(c->answer.type, MSG_ANSWER_END);
-	assert_int_equal(c->answer.candidates_len, one.sockets_len);
+	assert_int_equal(c->answer.candidates_len, 2 * one.sockets_len);
 }
 
 static void client_connect(struct client *c, unsigned socket)

@@ -1,0 +1,141 @@
+// The way of one person changes in mid-call: a cable is pulled and another one is there, with another address. The call
+// goes on by itself, whichever way the client finds: checks over what it has left, or an ICE restart.
+import { impossible, Machine } from "../support/own-network.mjs";
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { Server, eventually, sleep } from "../support/server.mjs";
+import { BrowserPerson, launchChromium } from "../support/browser.mjs";
+import { becomeContacts } from "../support/person.mjs";
+
+// Two networks lead to the server's one address. With IPv4 the second one comes up when the first one breaks (Chromium
+// looks for new interfaces every 2 s), with IPv6 both are there from the beginning.
+const PORTS = { https: 20000, admin: 20001, media: 20002 };
+const PLANS = {
+  IPv4: { server: "10.77.0.1/32", url: "10.77.0.1", first: ["10.77.1.1/24", "10.77.1.2/24"], second: ["10.77.2.1/24", "10.77.2.2/24"], family: "-4", both: false },
+  IPv6: { server: "fd77::1/128", url: "[fd77::1]", first: ["fd77:0:0:1::1/64", "fd77:0:0:1::2/64"], second: ["fd77:0:0:2::1/64", "fd77:0:0:2::2/64"], family: "-6", both: true },
+};
+const MOST_MS = 15_000; // the machine may be busy; what it took is printed
+
+let server, laptop, home, away;
+
+async function start(plan) {
+  execFileSync("ip", ["addr", "add", plan.server, "dev", "lo"]);
+  laptop = Machine.create();
+  laptop.plug("wire", ...plan.first);
+  laptop.plug("wifi", ...plan.second);
+  if (!plan.both) laptop.run("ip", "link", "set", "wifi", "down");
+  routeVia(plan, plan.first);
+  const address = plan.server.split("/")[0];
+  server = await Server.start({
+    workers: 1,
+    mediads: 2,
+    ports: PORTS,
+    opts: [`server.listen=127.0.0.1:${PORTS.https},${plan.url}:${PORTS.https}`, `server.origins=https://${plan.url}:${PORTS.https}`, `media.listen=${address}`],
+  });
+  home = await launchChromium();
+  away = await launchChromium([], laptop.program("/usr/bin/chromium"));
+}
+
+function routeVia(plan, [gateway]) {
+  laptop.run("ip", plan.family, "route", "replace", "default", "via", gateway.split("/")[0]);
+}
+
+async function stop() {
+  await home?.close();
+  await away?.close();
+  await server?.stop();
+  laptop?.stop();
+}
+
+/** For the page: from now on, when each packet of sound and each frame came. */
+function watch() {
+  globalThis.__came = { sound: [], picture: [] };
+  const last = { audio: 0, video: 0 };
+  const look = async () => {
+    for (const pc of window.__pcs.filter((p) => p.signalingState !== "closed")) {
+      for (const s of (await pc.getStats()).values()) {
+        if (s.type !== "inbound-rtp") continue;
+        const n = s.kind === "audio" ? s.packetsReceived : s.framesDecoded;
+        const key = `${s.kind} ${s.ssrc}`;
+        if (n > (last[key] ?? 0)) globalThis.__came[s.kind === "audio" ? "sound" : "picture"].push(performance.now());
+        last[key] = n;
+      }
+    }
+      setTimeout(look, 50);
+  };
+  void look();
+}
+
+/** For the page: the longest silence so far, in ms, and how long ago the last sign of life was. */
+function silences() {
+  const now = performance.now();
+  const out = {};
+  for (const [what, times] of Object.entries(globalThis.__came)) {
+    out[what] = Math.round(Math.max(0, ...times.slice(1).map((t, i) => t - times[i])));
+    out[`${what}_ago`] = Math.round(now - (times.at(-1) ?? 0));
+    out[`${what}_n`] = times.length;
+  }
+  return out;
+}
+
+function selected() {
+  const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
+  return pc?.getStats().then((stats) => {
+    const transport = [...stats.values()].find((s) => s.type === "transport");
+    const pair = stats.get(transport?.selectedCandidatePairId);
+    return pair && { local: stats.get(pair.localCandidateId).address, remote: stats.get(pair.remoteCandidateId).address };
+  });
+}
+
+for (const [family, plan] of Object.entries(PLANS)) {
+  test(`a cable is pulled and another network is there: the call goes on (${family})`, { timeout: 400_000, skip: impossible }, async () => {
+    try {
+      await start(plan);
+      const ana = await BrowserPerson.create(away, `https://${plan.url}:${PORTS.https}`, "Ana");
+      const bela = await BrowserPerson.create(home, server.base, "Bela");
+      ana.expects(/ERR_|WebSocket/); // what was under way when the cable was pulled
+      await becomeContacts(ana, bela);
+      await ana.press("button", "Video call Bela");
+      await bela.answer();
+      await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);
+      const before_ = await ana.run(selected);
+      assert.equal(before_.remote, plan.server.split("/")[0]);
+      const peers = await Promise.all([ana, bela].map((p) => p.run(() => window.__pcs.length)));
+      for (const person of [ana, bela]) await person.run(watch);
+      await sleep(2000);
+
+      // Of two that are there the browser has chosen one.
+      const wire = plan.first[1].startsWith(`${before_.local}/`);
+      assert.ok(wire || (plan.both && plan.second[1].startsWith(`${before_.local}/`)), before_.local);
+      const [lost, found, gateways] = wire ? ["wire", "wifi", plan.second] : ["wifi", "wire", plan.first];
+      laptop.run("ip", "link", "set", found, "up");
+      laptop.run("ip", "link", "set", lost, "down");
+      laptop.run("ip", "addr", "flush", "dev", lost); // as who manages a laptop's networks does
+      routeVia(plan, gateways);
+
+      for (const person of [ana, bela])
+        await eventually(
+          `${person.name} sees and hears again`,
+          async () => {
+            const s = await person.run(silences);
+            if (s.sound < 200 || s.sound_ago > 1000 || s.picture_ago > 2000) throw new Error(JSON.stringify(s));
+            return true;
+          },
+          60_000,
+        );
+      await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
+      const gaps = await Promise.all([ana, bela].map((p) => p.run(silences)));
+      console.log(`# ${family}: Ana (who moved) missed sound for ${gaps[0].sound} ms and pictures for ${gaps[0].picture} ms, Bela ${gaps[1].sound} and ${gaps[1].picture}`);
+      const after_ = await ana.run(selected);
+      assert.notEqual(after_.local, before_.local, "another address");
+      const now = await Promise.all([ana, bela].map((p) => p.run(() => window.__pcs.length)));
+      assert.deepEqual(now, peers, "the same transports");
+      for (const gap of gaps) assert.ok(Math.max(gap.sound, gap.picture) < MOST_MS, JSON.stringify(gap));
+      await ana.close();
+      await bela.close();
+    } finally {
+      await stop();
+    }
+  });
+}
