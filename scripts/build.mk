@@ -53,7 +53,7 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 	$(Q)test -x tests/$@/run || { echo "make $@: there is no tests/$@/run in this version" >&2; exit 1; }
 	$(Q)exec tests/$@/run
 
-C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support,$(d)/*.[ch]))
+C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode,$(d)/*.[ch]))
 SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint
