@@ -50,13 +50,6 @@ static size_t entry_search(const struct nack *nack, uint64_t index)
 	return lo;
 }
 
-bool nack_misses(const struct nack *nack, uint64_t index)
-{
-	size_t i = entry_search(nack, index);
-
-	return i < nack->len && nack->entry[i].index == index;
-}
-
 static void entry_recovered(struct nack *nack, size_t i, bool retransmitted, int64_t now_us)
 {
 	const struct nack_entry *e = &nack->entry[i];

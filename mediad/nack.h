@@ -43,8 +43,6 @@ enum nack_verdict {
 
 void nack_init(struct nack *nack);
 enum nack_verdict nack_on_rtp(struct nack *nack, uint64_t index, bool retransmitted, int64_t now_us);
-/* It has not come, and is not given up. */
-bool nack_misses(const struct nack *nack, uint64_t index);
 int64_t nack_due_us(const struct nack *nack);
 /* Sequence numbers to ask for now, rising; what is too old leaves the list. */
 size_t nack_collect(struct nack *nack, int64_t now_us, int64_t rtt_us, uint64_t *ret_index, size_t max);

@@ -177,6 +177,17 @@ static bool seat_is_whole(const struct seat *seat, int64_t now_us)
 	return !seat->frame_open && (seat->holes == 0 || now_us - seat->hole_us >= SEAT_CLOSE_US);
 }
 
+/* Nothing more, once the picture under way is whole. */
+static void seat_close(struct seat *seat, int64_t now_us)
+{
+	bool whole = !seat->mapped || seat->rec->media != MEDIA_VIDEO || seat_is_whole(seat, now_us);
+
+	seat->leave_us = whole ? 0 : now_us + SEAT_CLOSE_US;
+	seat->begin.waits = false;
+	if (whole)
+		seat_unmap(seat);
+}
+
 /* What flows goes on after all: what was held back follows. */
 static void seat_release(struct seat *seat, int64_t now_us)
 {
@@ -191,8 +202,10 @@ unsigned seat_layers(const struct seat *seat)
 {
 	unsigned target = 1u << seat->choice.target;
 
-	if (seat->hidden || seat->peer->member->paused)
+	if (seat->peer->member->paused)
 		return 0;
+	if (seat->hidden)
+		return seat->mapped ? 1u << seat->rec->layer : 0; /* the picture under way */
 	unsigned wanted = 1u << seat->choice.wanted;
 	/* With nothing to show, a lower layer's picture is better than none. */
 	return target | wanted | (seat->choice.missing ? wanted - 1 : 0) |
@@ -311,7 +324,11 @@ void seat_on_view(struct seat *seat, int64_t now_us)
 		return;
 	}
 	seat->hidden = hidden;
-	seat_unmap(seat);
+	seat->leave_us = 0;
+	if (hidden)
+		seat_close(seat, now_us);
+	else
+		seat_unmap(seat);
 	if (!seat_is_paused(seat))
 		seat_move(seat, SEAT_WAITING);
 	seat_choose(seat, now_us);
@@ -390,10 +407,16 @@ static void seat_map(struct seat *seat, const struct track_packet *packet)
 		(void)peer_tell_seats(seat->peer);
 }
 
-/* H.264: the packet before may be the same key frame's parameter sets; other codecs say where a picture begins. */
-static bool begins_here(const struct track *track, unsigned layer, uint64_t index)
+/* Is this a key frame's first packet? H.264 may have its parameter sets in one before, which was overtaken. */
+static bool is_beginning(const struct track_packet *packet)
 {
-	return track->codec.codec != CODEC_H264 || !nack_misses(&track->layer[layer]->nack, index - 1);
+	const struct ring_head *head = packet->head;
+	struct codec_info info;
+
+	if (head->codec != CODEC_H264 || track_has(packet->track, head->layer, head->index - 1))
+		return true;
+	codec_parse(CODEC_H264, packet->data + head->payload_offset, head->payload_len, &info);
+	return info.parameters;
 }
 
 /* A key frame of the target: now, or when all is whole? */
@@ -404,12 +427,15 @@ static bool seat_may_begin(struct seat *seat, const struct track_packet *packet)
 	if (seat->begin.now)
 		return true;
 	if (seat->begin.waits) {
-		if (head->layer == seat->begin.layer && head->timestamp == seat->begin.timestamp)
-			seat->begin.index = MIN(seat->begin.index, head->index);
+		if (head->layer == seat->begin.layer && head->timestamp == seat->begin.timestamp &&
+		    head->index < seat->begin.index) {
+			seat->begin.index = head->index;
+			seat->begin.first = is_beginning(packet);
+		}
 		return false;
 	}
-	if ((!seat->mapped || seat_is_whole(seat, packet->now_us)) &&
-	    begins_here(packet->track, head->layer, head->index))
+	seat->begin.first = is_beginning(packet);
+	if (seat->begin.first && (!seat->mapped || seat_is_whole(seat, packet->now_us)))
 		return true;
 	seat->begin.waits = true;
 	seat->begin.layer = head->layer;
@@ -464,8 +490,9 @@ bool seat_begins(const struct seat *seat, int64_t now_us)
 {
 	if (LIKELY(!seat->begin.waits))
 		return false;
-	return now_us >= seat->begin.until_us || ((!seat->mapped || seat_is_whole(seat, now_us)) &&
-						  begins_here(seat->source, seat->begin.layer, seat->begin.index));
+	return now_us >= seat->begin.until_us ||
+	       ((!seat->mapped || seat_is_whole(seat, now_us)) &&
+		(seat->begin.first || track_has(seat->source, seat->begin.layer, seat->begin.index - 1)));
 }
 
 /* The out index of a packet; false: it is not to be sent (too old, or was sent). */
@@ -637,14 +664,27 @@ static void seat_forget_gap(struct seat *seat, uint64_t from, uint64_t to)
 		seat->rec->history[from % SESSION_HISTORY].generation = 0;
 }
 
+/* What is hidden gets nothing but the rest of a picture. */
+static bool seat_is_closed(struct seat *seat, int64_t now_us)
+{
+	if (LIKELY(!seat->hidden))
+		return false;
+	if (!seat->mapped || now_us < seat->leave_us)
+		return !seat->mapped;
+	seat->leave_us = 0;
+	seat_unmap(seat);
+	return true;
+}
+
 void seat_forward(struct seat *seat, const struct track_packet *packet)
 {
 	const struct ring_head *head = packet->head;
 	struct session_seat *rec = seat->rec;
 	uint64_t index;
 
-	if (!peer_can_send(seat->peer) || seat->hidden || seat_is_paused(seat) || track_is_silenced(packet->track) ||
-	    !seat_match_codec(seat) || head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
+	if (!peer_can_send(seat->peer) || seat_is_closed(seat, packet->now_us) || seat_is_paused(seat) ||
+	    track_is_silenced(packet->track) || !seat_match_codec(seat) ||
+	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
 	    !seat_index(seat, packet, &index))
 		return;
 	bool first = seat->report_due;
@@ -674,11 +714,15 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 	rec->packets++;
 	seat->resend_budget = MIN(seat->resend_budget + 1, SEAT_RESEND_BUDGET);
 	rec->octets += head->payload_len;
-	if (rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER))
+	if ((rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER)) && !seat->hidden)
 		seat_move(seat, SEAT_LIVE);
 	if (first)
 		report_seat(seat, packet->now_us);
-	if (UNLIKELY(seat->leave_us) && seat_is_whole(seat, packet->now_us))
+	if (LIKELY(!seat->leave_us) || !seat_is_whole(seat, packet->now_us))
+		return;
+	if (seat->hidden)
+		seat_close(seat, packet->now_us);
+	else
 		seating_later(seat->peer->call);
 }
 

@@ -43,6 +43,7 @@ struct seat {
 	/* A key frame of the target came, and not all is whole. */
 	struct {
 		bool waits, now;
+		bool first; /* index is known to be its first packet */
 		uint8_t layer;
 		uint32_t timestamp;
 		uint64_t index;

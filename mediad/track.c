@@ -364,6 +364,13 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 	return true;
 }
 
+bool track_has(const struct track *track, unsigned layer, uint64_t index)
+{
+	const struct track_layer *l = track->layer[layer];
+
+	return l->recent[index % TRACK_RECENT].index == index && l->recent[index % TRACK_RECENT].generation;
+}
+
 /* A packet that came before, from the ring again. ret_head and buf are room for it. False: overwritten meanwhile. */
 static bool track_recall(struct track *track, unsigned layer, uint64_t index, int64_t now_us,
 			 struct ring_head *ret_head, uint8_t *buf, struct track_packet *ret_packet)

@@ -130,7 +130,7 @@ static void encoder_open_av1(struct encoder *e, unsigned bps)
 struct encoder *encoder_new(enum codec codec, unsigned width, unsigned height, unsigned scene)
 {
 	struct encoder *e = calloc(1, sizeof(*e));
-	unsigned bps = width * height * 6;
+	unsigned bps = width * height * 6, mtu = PICTURE_PAYLOAD_MAX + RTP_HEADER_LEN, slices = height > 60 ? 2 : 1;
 	char line[600], caps[200];
 
 	assert_non_null(e);
@@ -141,21 +141,21 @@ struct encoder *encoder_new(enum codec codec, unsigned width, unsigned height, u
 			 "vp8enc name=encoder deadline=1 cpu-used=16 lag-in-frames=0 threads=1 end-usage=cbr "
 			 "error-resilient=default keyframe-max-dist=100000 target-bitrate=%u ! "
 			 "rtpvp8pay picture-id-mode=15-bit mtu=%u",
-			 bps, PICTURE_PAYLOAD_MAX + RTP_HEADER_LEN);
+			 bps, mtu);
 		break;
 	case CODEC_VP9:
 		snprintf(line, sizeof(line),
 			 "vp9enc deadline=1 cpu-used=9 lag-in-frames=0 threads=1 end-usage=cbr "
 			 "keyframe-max-dist=100000 target-bitrate=%u ! "
 			 "rtpvp9pay picture-id-mode=15-bit mtu=%u",
-			 bps, PICTURE_PAYLOAD_MAX + RTP_HEADER_LEN);
+			 bps, mtu);
 		break;
 	case CODEC_H264:
 		snprintf(line, sizeof(line),
 			 "openh264enc bitrate=%u gop-size=100000 complexity=low multi-thread=1 enable-frame-skip=false "
 			 "scene-change-detection=false slice-mode=n-slices num-slices=%u ! "
 			 "rtph264pay aggregate-mode=zero-latency mtu=%u",
-			 bps, height > 60 ? 2 : 1, PICTURE_PAYLOAD_MAX + RTP_HEADER_LEN);
+			 bps, slices, mtu);
 		break;
 	default:
 		encoder_open_av1(e, bps);

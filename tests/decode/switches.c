@@ -19,7 +19,7 @@
 #define LAYERS	 3
 #define KNOWN	 (1u << 20)
 #define PICTURES (1u << 16)
-#define PER_LAB	 40 /* switches; then begins another call */
+#define PER_LAB	 20 /* switches; then begins another call */
 
 /* An encoded picture: how its payloads are recognised, and what is seen in it. */
 struct known {
@@ -87,7 +87,7 @@ static unsigned camera(struct lab_device *d, struct lab_sender *s, bool key)
 {
 	unsigned source = d->number;
 	struct layer *l = &the.layer[source][s->layer];
-	uint64_t payloads = 1, seen;
+	uint64_t payloads = 1, seen = 0;
 
 	encoder_next(l->encoder, key, &l->picture);
 	l->timestamp += 3000;
@@ -268,11 +268,15 @@ static void play(unsigned round)
 	memset(the.taken, 0, PICTURES * sizeof(the.taken[0]));
 	the.first = the.highest = 0;
 	lab_run(lab, USEC_PER_SEC); /* the stream begins with the first packet that comes */
-	lab->jitter_us = round % 3 ? 6 * USEC_PER_MSEC : 0;
+	lab->jitter_us = round % 3 * 8 * USEC_PER_MSEC;
 	const struct seat *seat = lab_peer(the.watcher)->seat[1];
 	for (unsigned maps = seat->maps; seat->maps - maps < target;) {
-		look(the.source[pick(3) ? (unsigned)(seat->source->member->id.b[0] - 1) : pick(SOURCES)],
-		     heights[pick(ARRAY_LEN(heights))]);
+		unsigned present = seat->source->member->id.b[0] - 1u, next = pick(3) ? present : pick(SOURCES);
+		if (pick(8) == 0) { /* for a moment nobody */
+			look(the.source[present], 0);
+			lab_run(lab, pick(200) * USEC_PER_MSEC);
+		}
+		look(the.source[next], heights[pick(ARRAY_LEN(heights))]);
 		lab_run(lab, (60 + pick(pick(3) ? 300 : 1300)) * USEC_PER_MSEC);
 	}
 	lab->jitter_us = 0;

@@ -468,7 +468,7 @@ struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, boo
 				     .sends = sends,
 				     .track_kind = (uint8_t)kind,
 				     .layers_len = 1 };
-	snprintf(m->mid, sizeof(m->mid), "%u", d->rec->mlines_len++);
+	snprintf(m->mid, sizeof(m->mid), "%d", d->rec->mlines_len++);
 	m->ext = (struct session_extensions){ .mid = LAB_EXT_MID, .twcc = LAB_EXT_TWCC };
 	if (media == MEDIA_AUDIO) {
 		m->ext.audio_level = LAB_EXT_LEVEL;
