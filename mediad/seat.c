@@ -239,8 +239,8 @@ void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us)
 /* False: a picture is under way; the call is seated again when it is whole. */
 static bool seat_may_leave(struct seat *seat, int64_t now_us)
 {
-	if (!seat->mapped || seat->rec->media != MEDIA_VIDEO || !peer_can_send(seat->peer) || seat->hidden ||
-	    seat_is_paused(seat) || seat_is_whole(seat, now_us))
+	if (!seat->mapped || seat->rec->media != MEDIA_VIDEO || !peer_can_send(seat->peer) || seat_is_paused(seat) ||
+	    seat_is_whole(seat, now_us))
 		return true;
 	if (seat->leave_us == 0)
 		seat->leave_us = now_us + SEAT_CLOSE_US;
@@ -287,7 +287,7 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 {
 	if (seat->source != track && seat_may_leave(seat, now_us)) {
 		seat_take_source(seat, track, now_us);
-	} else if (seat->source == track && seat->leave_us) {
+	} else if (seat->source == track && seat->leave_us && !seat->hidden) { /* it stays after all */
 		seat->leave_us = 0;
 		seat_release(seat, now_us);
 	}
@@ -327,6 +327,8 @@ void seat_on_view(struct seat *seat, int64_t now_us)
 	seat->leave_us = 0;
 	if (hidden)
 		seat_close(seat, now_us);
+	else if (seat->mapped) /* shown again before it was closed */
+		seat_release(seat, now_us);
 	else
 		seat_unmap(seat);
 	if (!seat_is_paused(seat))
@@ -722,7 +724,7 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 		return;
 	if (seat->hidden)
 		seat_close(seat, packet->now_us);
-	else
+	if (seat->peer->call->reseat_due)
 		seating_later(seat->peer->call);
 }
 

@@ -268,7 +268,7 @@ static void play(unsigned round)
 	memset(the.taken, 0, PICTURES * sizeof(the.taken[0]));
 	the.first = the.highest = 0;
 	lab_run(lab, USEC_PER_SEC); /* the stream begins with the first packet that comes */
-	lab->jitter_us = round % 3 * 8 * USEC_PER_MSEC;
+	lab->jitter_us = round % 3 * 4 * USEC_PER_MSEC;
 	const struct seat *seat = lab_peer(the.watcher)->seat[1];
 	for (unsigned maps = seat->maps; seat->maps - maps < target;) {
 		unsigned present = seat->source->member->id.b[0] - 1u, next = pick(3) ? present : pick(SOURCES);
