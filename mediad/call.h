@@ -137,7 +137,8 @@ struct media {
 	struct loop_timer timer;
 	int64_t timer_at_us;
 	bool stopping;
-	bool reseat_due;	/* some call */
+	bool reseat_due;	/* some call, now */
+	int64_t reseat_at_us;	/* or at that time; MEDIA_NEVER_DUE */
 	bool seats_due;		/* some peer has a list to send */
 	int64_t seats_retry_us; /* when no worker took one: not before */
 };

@@ -141,9 +141,19 @@ static bool parse_vp9(const uint8_t *p, size_t len, struct codec_info *info, str
 	return true;
 }
 
-static bool h264_is_key(uint8_t nal)
+#define H264_IDR 5
+#define H264_SPS 7
+
+/* What a NAL of len bytes begins. A picture's first slice is that of macroblock 0: a single 1 (7.3.3). */
+static void h264_read_nal(uint8_t type, const uint8_t *body, size_t len, struct codec_info *info)
 {
-	return (nal & 31) == 7 || (nal & 31) == 5;
+	bool first = len > 0 && (body[0] & 0x80);
+
+	if (type == H264_SPS)
+		info->parameters = info->keyframe = true;
+	else if (type == H264_IDR && first)
+		info->keyframe = true;
+	info->frame_start |= type > H264_IDR || first;
 }
 
 /* Of lists of scaling factors only the length matters (7.3.2.1.1.1). */
@@ -231,31 +241,20 @@ static void h264_read_sps(const uint8_t *p, size_t len, struct codec_info *info)
 	info->height = (uint16_t)(height - 2 * (top + bottom) * fields);
 }
 
-static void h264_stap_size(const uint8_t *p, size_t len, struct codec_info *info)
+static void h264_read_stap(const uint8_t *p, size_t len, struct codec_info *info)
 {
+	struct codec_info found = { 0 };
+
 	for (size_t at = 1, size; at + 2 < len; at += 2 + size) {
 		size = rtp_get16(p + at);
 		if (size == 0 || size > len - at - 2)
 			return;
-		if ((p[at + 2] & 31) == 7)
-			h264_read_sps(p + at + 3, size - 1, info);
+		h264_read_nal(p[at + 2] & 31, p + at + 3, size - 1, &found);
+		if ((p[at + 2] & 31) == H264_SPS)
+			h264_read_sps(p + at + 3, size - 1, &found);
 	}
-}
-
-static bool h264_stap_is_key(const uint8_t *p, size_t len)
-{
-	size_t at = 1;
-
-	while (at + 2 < len) {
-		size_t size = rtp_get16(p + at);
-		at += 2;
-		if (size == 0 || size > len - at)
-			return false;
-		if (h264_is_key(p[at]))
-			return true;
-		at += size;
-	}
-	return false;
+	found.discardable = info->discardable;
+	*info = found;
 }
 
 static bool parse_h264(const uint8_t *p, size_t len, struct codec_info *info)
@@ -264,18 +263,16 @@ static bool parse_h264(const uint8_t *p, size_t len, struct codec_info *info)
 		return false;
 	uint8_t type = p[0] & 31;
 	info->discardable = (p[0] & 0x60) == 0;
-	info->frame_start = type != 28 && type != 29;
 	if (type >= 1 && type <= 23) {
-		info->keyframe = h264_is_key(type);
-		if (type == 7)
+		h264_read_nal(type, p + 1, len - 1, info);
+		if (type == H264_SPS)
 			h264_read_sps(p + 1, len - 1, info);
 	} else if (type == 24) {
-		info->keyframe = h264_stap_is_key(p, len);
-		if (info->keyframe)
-			h264_stap_size(p, len, info);
-	} else if (type == 28 || type == 29) {
-		info->frame_start = p[1] & 0x80;
-		info->keyframe = info->frame_start && h264_is_key(p[1]);
+		h264_read_stap(p, len, info);
+	} else if ((type == 28 || type == 29) && (p[1] & 0x80)) {
+		size_t skip = type == 28 ? 2 : 4; /* FU-B: a decoding order number */
+		if (len > skip)
+			h264_read_nal(p[1] & 31, p + skip, len - skip, info);
 	}
 	return true;
 }

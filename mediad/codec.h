@@ -3,7 +3,8 @@
  *
  *   VP8    RFC 7741: payload descriptor (picture id, TL0PICIDX, TID, N), P bit of the frame header
  *   VP9    RFC 9628: payload descriptor (picture id, TL0PICIDX, TID, P), spatial layer 0 of a non-inter frame
- *   H.264  RFC 6184: SPS or IDR in a single NAL, a STAP-A or the first fragment of an FU-A
+ *   H.264  RFC 6184: an SPS, or the first slice of an IDR picture, in a single NAL, a STAP-A or the first fragment of
+ *          an FU-A
  *   AV1    RTP Payload Format For AV1: N bit of the aggregation header, sequence header OBU in the first
  *          element; or a dependency descriptor with a template structure
  *
@@ -22,6 +23,7 @@ struct codec_info {
 	bool keyframe;	  /* a key frame begins with this packet */
 	bool frame_start; /* first packet of a frame (of a layer frame) */
 	bool discardable;
+	bool parameters; /* H.264: a parameter set that the key frame needs */
 	uint8_t temporal;
 	uint8_t descriptor_len;
 	uint8_t picture_id_bits; /* 0, 7 or 15 */

@@ -26,6 +26,7 @@ int media_start(struct mediad *md, struct media **ret_media)
 	media->timer_at_us = MEDIA_NEVER_DUE;
 	media->talking_due_us = MEDIA_NEVER_DUE;
 	media->layers_due_us = MEDIA_NEVER_DUE;
+	media->reseat_at_us = MEDIA_NEVER_DUE;
 	media->peer = calloc(md->table.max_transports, sizeof(media->peer[0]));
 	media->due_us = calloc(md->table.max_transports, sizeof(media->due_us[0]));
 	media->local = calloc(md->table.max_tracks, sizeof(struct track *));

@@ -5,6 +5,7 @@
 #include "mediad/announce.h"
 #include "mediad/quality.h"
 #include "mediad/report.h"
+#include "mediad/seating.h"
 #include "mediad/view.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define SEAT_RESEND_BUDGET 256
 #define SEAT_STEP_MIN_US   USEC_PER_MSEC	/* timestamps move on by this at a switch at least */
 #define SEAT_AUDIO_STEP	   (20 * USEC_PER_MSEC) /* the last packet's own length */
+#define SEAT_CLOSE_US	   (100 * USEC_PER_MSEC)
 #define RTX_OSN_LEN	   2
 #define SRTP_TAG	   16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX   14
@@ -163,18 +165,47 @@ static void seat_want_keyframe(struct seat *seat, int64_t now_us)
 static void seat_unmap(struct seat *seat)
 {
 	seat->mapped = false;
-	seat->begin.waits = false;
-	seat->frame_open = false;
+	seat->begin.waits = seat->held = seat->frame_open = false;
+	seat->holes = 0;
 	if (seat->source)
 		track_seats_changed(seat->source);
+}
+
+/* Has the receiver all of what flowed, but for what is lost for good? */
+static bool seat_is_whole(const struct seat *seat, int64_t now_us)
+{
+	return !seat->frame_open && (seat->holes == 0 || now_us - seat->hole_us >= SEAT_CLOSE_US);
+}
+
+/* Nothing more, once the picture under way is whole. */
+static void seat_close(struct seat *seat, int64_t now_us)
+{
+	bool whole = !seat->mapped || seat->rec->media != MEDIA_VIDEO || seat_is_whole(seat, now_us);
+
+	seat->leave_us = whole ? 0 : now_us + SEAT_CLOSE_US;
+	seat->begin.waits = false;
+	if (whole)
+		seat_unmap(seat);
+}
+
+/* What flows goes on after all: what was held back follows. */
+static void seat_release(struct seat *seat, int64_t now_us)
+{
+	bool held = seat->held;
+
+	seat->begin.waits = seat->held = false;
+	if (held && seat->mapped)
+		track_catch_up(seat, now_us);
 }
 
 unsigned seat_layers(const struct seat *seat)
 {
 	unsigned target = 1u << seat->choice.target;
 
-	if (seat->hidden || seat->peer->member->paused)
+	if (seat->peer->member->paused)
 		return 0;
+	if (seat->hidden)
+		return seat->mapped ? 1u << seat->rec->layer : 0; /* the picture under way */
 	unsigned wanted = 1u << seat->choice.wanted;
 	/* With nothing to show, a lower layer's picture is better than none. */
 	return target | wanted | (seat->choice.missing ? wanted - 1 : 0) |
@@ -192,7 +223,7 @@ void seat_choose(struct seat *seat, int64_t now_us)
 	else
 		layer_choose(&seat->choice, &seat->source->set, seat->tile_height, seat->max_bps, now_us);
 	if (seat->choice.target != before) {
-		seat->begin.waits = false;
+		seat_release(seat, now_us);
 		if (!seat->mapped || seat->rec->layer != seat->choice.target)
 			seat_want_keyframe(seat, now_us);
 	}
@@ -205,12 +236,25 @@ void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us)
 	seat_choose(seat, now_us);
 }
 
-void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
+/* False: a picture is under way; the call is seated again when it is whole. */
+static bool seat_may_leave(struct seat *seat, int64_t now_us)
+{
+	if (!seat->mapped || seat->rec->media != MEDIA_VIDEO || !peer_can_send(seat->peer) || seat_is_paused(seat) ||
+	    seat_is_whole(seat, now_us))
+		return true;
+	if (seat->leave_us == 0)
+		seat->leave_us = now_us + SEAT_CLOSE_US;
+	if (now_us >= seat->leave_us)
+		return true;
+	seating_at(seat->peer->call, seat->leave_us);
+	return false;
+}
+
+static void seat_take_source(struct seat *seat, struct track *track, int64_t now_us)
 {
 	struct track *old = seat->source;
 
-	if (old == track)
-		return;
+	seat->leave_us = 0;
 	seat_unlink(seat);
 	if (old)
 		track_seats_changed(old);
@@ -239,6 +283,21 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 	seat_want_keyframe(seat, now_us);
 }
 
+void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
+{
+	if (seat->source != track && seat_may_leave(seat, now_us)) {
+		seat_take_source(seat, track, now_us);
+	} else if (seat->source == track && seat->leave_us && !seat->hidden) { /* it stays after all */
+		seat->leave_us = 0;
+		seat_release(seat, now_us);
+	}
+}
+
+void seat_lose_source(struct seat *seat, int64_t now_us)
+{
+	seat_take_source(seat, NULL, now_us);
+}
+
 void seat_on_pause(struct seat *seat, int64_t now_us)
 {
 	if (!seat->source)
@@ -265,7 +324,13 @@ void seat_on_view(struct seat *seat, int64_t now_us)
 		return;
 	}
 	seat->hidden = hidden;
-	seat_unmap(seat);
+	seat->leave_us = 0;
+	if (hidden)
+		seat_close(seat, now_us);
+	else if (seat->mapped) /* shown again before it was closed */
+		seat_release(seat, now_us);
+	else
+		seat_unmap(seat);
 	if (!seat_is_paused(seat))
 		seat_move(seat, SEAT_WAITING);
 	seat_choose(seat, now_us);
@@ -336,12 +401,50 @@ static void seat_map(struct seat *seat, const struct track_packet *packet)
 	seat->source_ssrc = head->ssrc;
 	seat->mapped = true;
 	seat->maps++;
-	seat->begin.waits = false;
-	seat->frame_open = false;
+	seat->begin.waits = seat->held = seat->frame_open = false;
+	seat->holes = 0;
 	track_seats_changed(seat->source);
 	seat->report_due = true;
 	if (seat->peer->seats_due)
 		(void)peer_tell_seats(seat->peer);
+}
+
+/* Is this a key frame's first packet? H.264 may have its parameter sets in one before, which was overtaken. */
+static bool is_beginning(const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	struct codec_info info;
+
+	if (head->codec != CODEC_H264 || track_has(packet->track, head->layer, head->index - 1))
+		return true;
+	codec_parse(CODEC_H264, packet->data + head->payload_offset, head->payload_len, &info);
+	return info.parameters;
+}
+
+/* A key frame of the target: now, or when all is whole? */
+static bool seat_may_begin(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+
+	if (seat->begin.now)
+		return true;
+	if (seat->begin.waits) {
+		if (head->layer == seat->begin.layer && head->timestamp == seat->begin.timestamp &&
+		    head->index < seat->begin.index) {
+			seat->begin.index = head->index;
+			seat->begin.first = is_beginning(packet);
+		}
+		return false;
+	}
+	seat->begin.first = is_beginning(packet);
+	if (seat->begin.first && (!seat->mapped || seat_is_whole(seat, packet->now_us)))
+		return true;
+	seat->begin.waits = true;
+	seat->begin.layer = head->layer;
+	seat->begin.timestamp = head->timestamp;
+	seat->begin.index = head->index;
+	seat->begin.until_us = packet->now_us + SEAT_CLOSE_US;
+	return false;
 }
 
 /* May the stream go on with this packet of another layer or source? */
@@ -350,23 +453,23 @@ static bool seat_may_map(struct seat *seat, const struct track_packet *packet)
 	const struct ring_head *head = packet->head;
 	unsigned target = seat->choice.target;
 
-	if (head->layer != target && (seat->mapped || head->layer > target))
+	if (seat->leave_us || (head->layer != target && (seat->mapped || head->layer > target)))
 		return false;
 	if (seat->rec->media != MEDIA_VIDEO)
 		return true;
-	if (seat->begin.waits && !seat->begin.now)
-		return false;
-	if (!(head->flags & RING_KEYFRAME)) {
-		if (head->layer == target && !packet->track->layer[target]->keyframe.wanted)
-			track_want_keyframe(packet->track, target, packet->now_us);
-		return false;
-	}
-	if (!seat->mapped || !seat->frame_open || seat->begin.now)
+	if (head->flags & RING_KEYFRAME)
+		return seat_may_begin(seat, packet);
+	if (head->layer == target && !seat->begin.waits && !packet->track->layer[target]->keyframe.wanted)
+		track_want_keyframe(packet->track, target, packet->now_us);
+	return false;
+}
+
+/* Nothing is held back, or it belongs to what is to be whole. */
+static bool seat_goes_on(struct seat *seat, const struct ring_head *head)
+{
+	if (LIKELY(!seat->leave_us && !seat->begin.waits) || (int32_t)(head->timestamp - seat->open_timestamp) <= 0)
 		return true;
-	seat->begin.waits = true;
-	seat->begin.layer = head->layer;
-	seat->begin.timestamp = head->timestamp;
-	seat->begin.index = head->index;
+	seat->held = true;
 	return false;
 }
 
@@ -376,7 +479,7 @@ static bool seat_accepts(struct seat *seat, const struct track_packet *packet)
 	const struct ring_head *head = packet->head;
 
 	if (LIKELY(seat->mapped && head->ssrc == seat->source_ssrc && head->layer == seat->rec->layer))
-		return true;
+		return seat_goes_on(seat, head);
 	if (seat->mapped && head->layer == seat->rec->layer)
 		seat_unmap(seat); /* the publisher began again with another SSRC */
 	if (!seat_may_map(seat, packet))
@@ -385,17 +488,13 @@ static bool seat_accepts(struct seat *seat, const struct track_packet *packet)
 	return true;
 }
 
-bool seat_begins(const struct seat *seat, const struct ring_head *head, bool after)
+bool seat_begins(const struct seat *seat, int64_t now_us)
 {
-	if (!seat->begin.waits)
+	if (LIKELY(!seat->begin.waits))
 		return false;
-	if (!seat->frame_open)
-		return true;
-	/* The open frame will not be whole: on either layer the next one comes. */
-	if (after)
-		return false;
-	return (head->layer == seat->rec->layer && (int32_t)(head->timestamp - seat->open_timestamp) > 0) ||
-	       (head->layer == seat->begin.layer && (int32_t)(head->timestamp - seat->begin.timestamp) > 0);
+	return now_us >= seat->begin.until_us ||
+	       ((!seat->mapped || seat_is_whole(seat, now_us)) &&
+		(seat->begin.first || track_has(seat->source, seat->begin.layer, seat->begin.index - 1)));
 }
 
 /* The out index of a packet; false: it is not to be sent (too old, or was sent). */
@@ -567,14 +666,27 @@ static void seat_forget_gap(struct seat *seat, uint64_t from, uint64_t to)
 		seat->rec->history[from % SESSION_HISTORY].generation = 0;
 }
 
+/* What is hidden gets nothing but the rest of a picture. */
+static bool seat_is_closed(struct seat *seat, int64_t now_us)
+{
+	if (LIKELY(!seat->hidden))
+		return false;
+	if (!seat->mapped || now_us < seat->leave_us)
+		return !seat->mapped;
+	seat->leave_us = 0;
+	seat_unmap(seat);
+	return true;
+}
+
 void seat_forward(struct seat *seat, const struct track_packet *packet)
 {
 	const struct ring_head *head = packet->head;
 	struct session_seat *rec = seat->rec;
 	uint64_t index;
 
-	if (!peer_can_send(seat->peer) || seat->hidden || seat_is_paused(seat) || track_is_silenced(packet->track) ||
-	    !seat_match_codec(seat) || head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
+	if (!peer_can_send(seat->peer) || seat_is_closed(seat, packet->now_us) || seat_is_paused(seat) ||
+	    track_is_silenced(packet->track) || !seat_match_codec(seat) ||
+	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
 	    !seat_index(seat, packet, &index))
 		return;
 	bool first = seat->report_due;
@@ -591,18 +703,29 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 		.marker = (head->flags & RING_MARKER) || (first && rec->media == MEDIA_AUDIO),
 	};
 	uint64_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
-	if (index > next)
+	if (index > next) {
 		seat_forget_gap(seat, next, index);
+		seat->holes += (unsigned)(index - next);
+		seat->hole_us = packet->now_us;
+	} else if (index < next && seat->holes > 0) {
+		seat->holes--;
+	}
 	seat_remember(seat, packet, &write);
 	if (send_packet(seat, &write, packet->now_us) < 0)
 		return;
 	rec->packets++;
 	seat->resend_budget = MIN(seat->resend_budget + 1, SEAT_RESEND_BUDGET);
 	rec->octets += head->payload_len;
-	if (rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER))
+	if ((rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER)) && !seat->hidden)
 		seat_move(seat, SEAT_LIVE);
 	if (first)
 		report_seat(seat, packet->now_us);
+	if (LIKELY(!seat->leave_us) || !seat_is_whole(seat, packet->now_us))
+		return;
+	if (seat->hidden)
+		seat_close(seat, packet->now_us);
+	if (seat->peer->call->reseat_due)
+		seating_later(seat->peer->call);
 }
 
 /* The stored packet that went out as h says, from whichever ring; false: overwritten meanwhile. */

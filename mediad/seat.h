@@ -11,9 +11,10 @@
  *            what was sent runs ahead of its time by what keeps timestamps rising (rec->shift_us), until the next
  * switch. Layers:    layer.h chooses by the tile's height. The layer that flows goes on until a key frame of the target
  * comes, and until its own frame is whole; the target's packets that came meanwhile are read from the ring again. With
- * nothing flowing, the key frame of any layer up to the target is a beginning. Index:     rec->next is stored past an
- * index before it is encrypted, and the history knows what was sent: no (SSRC, index) goes out twice. Retransmissions
- * have the RTX stream's own indexes. */
+ * nothing flowing, the key frame of any layer up to the target is a beginning. Whole:     a picture under way is
+ * finished, and what the network let overtake comes, before another layer or another source begins: SEAT_CLOSE_US at
+ * most, for what is lost for good. Index:     rec->next is stored past an index before it is encrypted, and the history
+ * knows what was sent: no (SSRC, index) goes out twice. Retransmissions have the RTX stream's own indexes. */
 #ifndef PARLEY_MEDIAD_SEAT_H
 #define PARLEY_MEDIAD_SEAT_H
 
@@ -35,12 +36,18 @@ struct seat {
 	uint64_t max_bps;	 /* what it may cost; 0 = no limit */
 	bool frame_open;	 /* video: the last packet sent was not its frame's last, */
 	uint32_t open_timestamp; /* which has this timestamp (source's) */
-	/* A key frame of the target came while another layer's frame was open. */
+	unsigned holes;		 /* packets below the last one that have not come (yet) */
+	int64_t hole_us;	 /* since when, the newest */
+	int64_t leave_us;	 /* another source is to come when all is whole, or at that time; 0 = none */
+	bool held;		 /* packets of what flows were held back for one or the other */
+	/* A key frame of the target came, and not all is whole. */
 	struct {
 		bool waits, now;
+		bool first; /* index is known to be its first packet */
 		uint8_t layer;
 		uint32_t timestamp;
 		uint64_t index;
+		int64_t until_us;
 	} begin;
 	/* The entry of our m-line for the source's codec; refound when codec_version moves. */
 	const struct session_codec *codec;
@@ -62,8 +69,10 @@ int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat);
 struct seat *seat_free(struct seat *seat);
 /* The m-line was negotiated again. */
 void seat_on_offer(struct seat *seat);
-/* NULL: nobody. */
+/* NULL: nobody. With a picture under way it stays as it is for a moment, and asks to be seated again. */
 void seat_set_source(struct seat *seat, struct track *track, int64_t now_us);
+/* Its source goes away: nobody, now. */
+void seat_lose_source(struct seat *seat, int64_t now_us);
 /* The source's member paused or went on; or our own did. */
 void seat_on_pause(struct seat *seat, int64_t now_us);
 /* What the client shows has changed. */
@@ -77,9 +86,8 @@ unsigned seat_layers(const struct seat *seat);
 void seat_choose(struct seat *seat, int64_t now_us);
 /* For who allocates: no layer that costs more is forwarded, but the lowest. 0 = no limit. */
 void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us);
-/* A key frame waits for the end of the open frame: is that reached when this packet comes (after = it was forwarded)?
- */
-bool seat_begins(const struct seat *seat, const struct ring_head *head, bool after);
+/* A key frame waits: may it begin? */
+bool seat_begins(const struct seat *seat, int64_t now_us);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */

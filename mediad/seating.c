@@ -233,11 +233,19 @@ void seating_later(struct call *call)
 	call->reseat_due = call->media->reseat_due = true;
 }
 
+void seating_at(struct call *call, int64_t at_us)
+{
+	call->reseat_due = true;
+	call->media->reseat_at_us = MIN(call->media->reseat_at_us, at_us);
+	media_wake_at(call->media, at_us);
+}
+
 void seating_flush(struct media *media)
 {
-	if (!media->reseat_due)
+	if (!media->reseat_due && loop_now_us(media->md->loop) < media->reseat_at_us)
 		return;
 	media->reseat_due = false;
+	media->reseat_at_us = MEDIA_NEVER_DUE;
 	for (unsigned i = 0; i < CALL_BUCKETS; i++) {
 		for (struct call *call = media->bucket[i]; call; call = call->next) {
 			if (call->reseat_due)

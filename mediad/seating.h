@@ -29,6 +29,8 @@ void seating_update(struct call *call);
 /* At the end of the turn: several members come at once, and the order in which we hear of them is not that in which
  * they joined. */
 void seating_later(struct call *call);
+/* Or at that time, by the next flush behind it. */
+void seating_at(struct call *call, int64_t at_us);
 void seating_flush(struct media *media);
 
 #endif

@@ -112,7 +112,7 @@ struct track *track_free(struct track *track)
 	if (!track)
 		return NULL;
 	while (track->seats)
-		seat_set_source(track->seats, NULL, loop_now_us(track->media->md->loop));
+		seat_lose_source(track->seats, loop_now_us(track->media->md->loop));
 	if (track->layered_link)
 		demand_unlist(track);
 	if (track->member)
@@ -249,6 +249,12 @@ static void head_codec(const struct session_mline *m, struct track_layer *l, con
 	codec_parse(head->codec, data + rtp->payload_offset, rtp->payload_len, &info);
 	if (head->codec == CODEC_AV1 && descriptor && codec_descriptor_is_key(descriptor->data, descriptor->len))
 		info.keyframe = true;
+	if (info.parameters) {
+		l->parameters = true;
+		l->parameters_timestamp = rtp->timestamp;
+	} else if (info.keyframe && l->parameters && l->parameters_timestamp == rtp->timestamp) {
+		info.keyframe = false; /* H.264: it began with them */
+	}
 	head->flags = (uint16_t)(head->flags | (info.keyframe ? RING_KEYFRAME : 0) |
 				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0));
 	if (info.keyframe && info.height)
@@ -358,6 +364,13 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 	return true;
 }
 
+bool track_has(const struct track *track, unsigned layer, uint64_t index)
+{
+	const struct track_layer *l = track->layer[layer];
+
+	return l->recent[index % TRACK_RECENT].index == index && l->recent[index % TRACK_RECENT].generation;
+}
+
 /* A packet that came before, from the ring again. ret_head and buf are room for it. False: overwritten meanwhile. */
 static bool track_recall(struct track *track, unsigned layer, uint64_t index, int64_t now_us,
 			 struct ring_head *ret_head, uint8_t *buf, struct track_packet *ret_packet)
@@ -404,6 +417,15 @@ static void seat_catch_up(struct seat *seat, struct track *track, unsigned layer
 	}
 }
 
+void track_catch_up(struct seat *seat, int64_t now_us)
+{
+	const struct session_seat *rec = seat->rec;
+	uint64_t sent = atomic_load_explicit(&rec->next, memory_order_relaxed) - rec->out_base;
+
+	if (sent > 0)
+		seat_catch_up(seat, seat->source, rec->layer, rec->source_base + sent - 1, now_us);
+}
+
 /* The frame that was open is whole: the key frame that waited for it, and what has come behind. */
 static void seat_begin(struct seat *seat, struct track *track, int64_t now_us)
 {
@@ -443,13 +465,11 @@ void track_forward(struct track *track, const struct ring_head *head, const uint
 	l->recent[head->index % TRACK_RECENT].slot = slot;
 	l->recent[head->index % TRACK_RECENT].generation = generation;
 	for (struct seat *seat = track->seats; seat; seat = seat->next) {
-		if (UNLIKELY(seat_begins(seat, head, false)))
-			seat_begin(seat, track, now_us);
 		unsigned maps = seat->maps;
 		seat_forward(seat, &packet);
 		if (UNLIKELY(maps != seat->maps && l->highest > head->index))
 			seat_catch_up(seat, track, head->layer, head->index, now_us);
-		if (UNLIKELY(seat_begins(seat, head, true)))
+		if (UNLIKELY(seat_begins(seat, now_us)))
 			seat_begin(seat, track, now_us);
 	}
 }

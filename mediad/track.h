@@ -38,6 +38,8 @@ struct track_layer {
 	uint16_t height;	       /* as the last key frame said; 0 = not known */
 	uint32_t octets;	       /* since it was last measured */
 	uint32_t key_timestamp;
+	bool parameters;	       /* H.264: parameter sets came, */
+	uint32_t parameters_timestamp; /* last with this picture */
 	struct nack nack;
 	struct keyframe keyframe;
 	uint8_t fir_command;
@@ -128,6 +130,10 @@ bool track_on_ring(struct track *track, const struct ring_head *head, int64_t no
 /* To every seat here. */
 void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
 		   uint64_t generation, int64_t now_us);
+/* A packet of that layer is there to be sent. */
+bool track_has(const struct track *track, unsigned layer, uint64_t index);
+/* What came of the layer that a seat shows, behind the last packet it sent. */
+void track_catch_up(struct seat *seat, int64_t now_us);
 /* What the seats here take has changed, perhaps. */
 void track_seats_changed(struct track *track);
 /* Something about its layers has changed: its seats choose anew. */

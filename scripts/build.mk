@@ -56,7 +56,7 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUALITY.md)
 	$(Q)BUILD=$(BUILD) exec tests/bench/quality/run
 
-C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/net,$(d)/*.[ch]))
+C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode tests/net,$(d)/*.[ch]))
 SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/bench/quality/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint

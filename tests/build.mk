@@ -37,6 +37,16 @@ endef
 $(foreach t,$(wildcard tests/unit/test_*.c tests/stress/stress_*.c),$(eval $(call test_rules,$(t),)))
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call test_rules,$(t),$$(BUILD)/obj/tests/support/replay.o)))
 
+# Real encoders and decoders on both ends of the lab (tests/decode); their libraries come with the packages of `make test`,
+# not with those of building.
+DECODE_PKGS := gstreamer-check-1.0 gstreamer-video-1.0 libavcodec libavutil
+decode_OBJS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/decode/*.c))
+$(decode_OBJS): PKGS += $(DECODE_PKGS)
+$(BUILD)/tests/decode: $(decode_OBJS) $(foreach l,lab mediad shm lib,$(BUILD)/lib$(l).a)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) $(TEST_LIBS) $(shell pkg-config --libs $(DECODE_PKGS) 2>/dev/null)
+
 # These start the program itself.
 $(BUILD)/tests/test_mediad $(BUILD)/tests/test_abuse: | $(BUILD)/parley-mediad
 

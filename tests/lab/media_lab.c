@@ -468,7 +468,7 @@ struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, boo
 				     .sends = sends,
 				     .track_kind = (uint8_t)kind,
 				     .layers_len = 1 };
-	snprintf(m->mid, sizeof(m->mid), "%u", d->rec->mlines_len++);
+	snprintf(m->mid, sizeof(m->mid), "%d", d->rec->mlines_len++);
 	m->ext = (struct session_extensions){ .mid = LAB_EXT_MID, .twcc = LAB_EXT_TWCC };
 	if (media == MEDIA_AUDIO) {
 		m->ext.audio_level = LAB_EXT_LEVEL;
@@ -626,6 +626,25 @@ static size_t build_header(struct lab_device *d, struct lab_sender *s, uint8_t p
 	return w.len;
 }
 
+static void remember(struct lab_sender *s, uint16_t seq, const uint8_t *p, size_t len)
+{
+	assert_true(len <= sizeof(s->sent[0].data));
+	s->sent[seq % LAB_SENT].seq = seq;
+	s->sent[seq % LAB_SENT].len = (uint16_t)len;
+	memcpy(s->sent[seq % LAB_SENT].data, p, len);
+}
+
+/* A packet of the test's own picture. */
+static size_t build_own(struct lab_device *d, struct lab_sender *s, bool last, unsigned place, uint8_t *p)
+{
+	uint16_t seq = s->seq++;
+	size_t len = build_header(d, s, LAB_PT_VP8, last, seq, s->ssrc, p);
+
+	len += d->packet(d, s, place, p + len);
+	remember(s, seq, p, len);
+	return len;
+}
+
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p)
 {
 	uint16_t seq = s->seq++;
@@ -656,9 +675,7 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 	memset(q, 0xaa, 200);
 	q += 200;
 	len = (size_t)(q - p);
-	s->sent[seq % LAB_SENT].seq = seq;
-	s->sent[seq % LAB_SENT].len = (uint16_t)len;
-	memcpy(s->sent[seq % LAB_SENT].data, p, len);
+	remember(s, seq, p, len);
 	return len;
 }
 
@@ -701,7 +718,7 @@ static void send_frame(struct lab_device *d, struct lab_sender *s, bool video, i
 static void send_layers(struct lab_device *d, int64_t interval_us)
 {
 	struct lab_sender *all[] = { &d->low, &d->middle, &d->video };
-	unsigned place[3], left = 0;
+	unsigned place[3] = { 0 }, packets[3] = { 0 }, left = 0;
 	bool key[3];
 	uint8_t p[1500];
 
@@ -709,14 +726,17 @@ static void send_layers(struct lab_device *d, int64_t interval_us)
 		bool on = !all[i]->dry && (d->deaf_to_layers || d->layers & 1u << i);
 		all[i]->keyframe_due = all[i]->keyframe_due || !on; /* it begins again with one */
 		key[i] = on && frame_begin(all[i], true);
-		place[i] = on ? 0 : LAB_FRAME;
-		left += on ? LAB_FRAME : 0;
+		if (on)
+			packets[i] = d->camera ? d->camera(d, all[i], key[i]) : LAB_FRAME;
+		left += packets[i];
 	}
 	while (left > 0) {
 		unsigned i = lab_random() % 3;
-		if (place[i] == LAB_FRAME)
+		if (place[i] == packets[i])
 			continue;
-		send_up(d, p, lab_build(d, all[i], true, key[i], place[i], p));
+		send_up(d, p,
+			d->camera ? build_own(d, all[i], place[i] + 1 == packets[i], place[i], p)
+				  : lab_build(d, all[i], true, key[i], place[i], p));
 		place[i]++;
 		left--;
 	}
@@ -869,7 +889,9 @@ static void receive(struct lab_device *d, const struct wire *w)
 				  .marker = rtp.marker,
 				  .is_rtx = is_rtx,
 				  .used = true };
-	read_payload(&got, payload, s->video);
+	bool own = s->video && d->taken;
+	if (!own)
+		read_payload(&got, payload, s->video);
 	if (packet->used) { /* again, by RTX: it must be the same */
 		s->duplicates++;
 		assert_int_equal(packet->frame, got.frame);
@@ -879,6 +901,8 @@ static void receive(struct lab_device *d, const struct wire *w)
 	}
 	*packet = got;
 	s->highest = MAX(s->highest, index);
+	if (own)
+		d->taken(d, packet, payload, (size_t)(w->data + rtp.payload_offset + rtp.payload_len - payload));
 }
 
 static void ask_missing(struct lab_device *d, struct lab_stream *s)
@@ -1042,7 +1066,7 @@ static void device_run(struct lab_device *d)
 		if (s->next_us == 0)
 			s->next_us = lab->now_us;
 		if (s->next_us <= lab->now_us && i == 1 && d->simulcast)
-			send_layers(d, 33000);
+			send_layers(d, d->picture_us ? d->picture_us : 33000);
 		else if (s->next_us <= lab->now_us)
 			send_frame(d, s, i > 0, i > 0 ? 33000 : 20000);
 	}

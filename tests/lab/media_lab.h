@@ -6,7 +6,8 @@
  * and the record's next index had been stored past it.
  *
  * A device's video payload: VP8 descriptor (15-bit picture id, TL0PICIDX), then key or delta, the device's number,
- * the frame's number, the packet's place; so a receiver knows what it got. */
+ * the frame's number, the packet's place; so a receiver knows what it got. A test may put pictures of its own in their
+ * place: camera(), packet() and taken(). */
 #ifndef PARLEY_TESTS_LAB_MEDIA_LAB_H
 #define PARLEY_TESTS_LAB_MEDIA_LAB_H
 
@@ -102,6 +103,15 @@ struct lab_device {
 	uint16_t twcc_seq;
 	unsigned twcc_feedbacks, twcc_received, twcc_lost, rembs;
 	int64_t ntp_skew_us, report_us, rr_us;
+	/* Pictures of the test's own, where set: makes the next one of that sender and says how many packets it has
+	 * (0 = none this time); */
+	unsigned (*camera)(struct lab_device *d, struct lab_sender *s, bool key);
+	/* hands out one of them, a payload; */
+	size_t (*packet)(struct lab_device *d, struct lab_sender *s, unsigned place, uint8_t *payload);
+	/* and takes what a receiver gets of video, once each, repaired ones too. */
+	void (*taken)(struct lab_device *d, const struct lab_packet *packet, const uint8_t *payload, size_t len);
+	void *arg;
+	int64_t picture_us; /* between two pictures; 0 = 33 ms */
 	struct lab_stream *stream[LAB_STREAMS];
 	unsigned streams_len;
 	/* loss in percent of RTP, both ways */

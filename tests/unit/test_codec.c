@@ -110,8 +110,14 @@ static void h264(void **state)
 	assert_true(i.keyframe);
 	PARSE(CODEC_H264, i, 0x78, 0, 9, 0x09, 0x10, 0, 2, 0x67, 0x42); /* a length over the end */
 	assert_false(i.keyframe);
-	PARSE(CODEC_H264, i, 0x7c, 0x85, 1); /* FU-A, first fragment of an IDR */
-	assert_true(i.keyframe && i.frame_start);
+	PARSE(CODEC_H264, i, 0x7c, 0x85, 0x88); /* FU-A, first fragment of an IDR */
+	assert_true(i.keyframe && i.frame_start && !i.parameters);
+	PARSE(CODEC_H264, i, 0x7c, 0x85, 0x48); /* of its second slice: no decoder can begin here */
+	assert_false(i.keyframe || i.frame_start);
+	PARSE(CODEC_H264, i, 0x65, 0x48);
+	assert_false(i.keyframe || i.frame_start);
+	PARSE(CODEC_H264, i, 0x67, 0x42);
+	assert_true(i.parameters && i.frame_start);
 	PARSE(CODEC_H264, i, 0x7c, 0x45, 1);
 	assert_false(i.keyframe || i.frame_start);
 }
