@@ -96,15 +96,31 @@ static uint64_t sum_of(const struct fill *f, const uint8_t *given)
 	return sum;
 }
 
+/* Whether everybody keeps the lowest layer for now. */
+static bool keeps_lowest(const struct alloc *alloc, const struct fill *f, uint64_t sound, const struct alloc_path *path,
+			 const uint8_t *given, int64_t now_us)
+{
+	uint64_t least = sound;
+	bool settling = alloc->lowered_us && now_us - alloc->lowered_us < ALLOC_SETTLE_US;
+
+	for (unsigned i = 0; i < f->len; i++) {
+		unsigned k = f->order[i];
+		least += cost(&f->seat[k], MIN(given[k], 1));
+		settling = settling || given[k] > 1;
+	}
+	return path->least || (settling && least <= 2 * (uint64_t)path->bps);
+}
+
 /* True when some seat has less than before. */
-static bool lower(struct fill *f, uint64_t sound, const struct alloc_path *path, uint8_t *given)
+static bool lower(const struct alloc *alloc, struct fill *f, uint64_t sound, const struct alloc_path *path,
+		  uint8_t *given, int64_t now_us)
 {
 	uint8_t kept[SESSION_MLINES_MAX] = { 0 };
 	bool lowered = false;
 
 	f->sum = sound;
 	f->budget = path->bps;
-	fill(f, given, kept, path->least);
+	fill(f, given, kept, keeps_lowest(alloc, f, sound, path, given, now_us));
 	for (unsigned i = 0; i < f->len; i++) {
 		unsigned k = f->order[i];
 		lowered |= kept[k] < given[k];
@@ -147,7 +163,7 @@ static void divide(struct alloc *alloc, struct fill *f, uint64_t sound, const st
 	uint8_t before[SESSION_MLINES_MAX];
 
 	if (path->pressed) {
-		if (lower(f, sound, path, given))
+		if (lower(alloc, f, sound, path, given, now_us))
 			note_lowered(alloc, now_us);
 		return;
 	}

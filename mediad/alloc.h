@@ -8,7 +8,9 @@
  *
  * Down:      only when congestion was met (pressed), and at once. That the estimate is lower than what flows is no
  *            reason: it proves nothing about what it has not seen. What is to be forwarded is then brought under the
- *            estimate; a seat whose lowest layer does not fit gets nothing, unless least is set.
+ *            estimate. A seat whose lowest layer does not fit gets nothing; but not while least is set, and, when not
+ *            much is missing, only after it had nothing but its lowest for ALLOC_SETTLE_US: a switch takes a while
+ *            to be felt.
  * Up:        when the sum stays below the estimate by ALLOC_HEADROOM, not before ALLOC_HOLD_US after a lowering; twice
  *            as late each time when that turned out wrong within ALLOC_TRIAL_US. A seat that has nothing takes the
  *            place of others that come after it in order.
@@ -27,6 +29,7 @@
 #define ALLOC_HOLD_US	  (2 * USEC_PER_SEC)
 #define ALLOC_HOLD_MAX_US (32 * USEC_PER_SEC)
 #define ALLOC_TRIAL_US	  (5 * USEC_PER_SEC)
+#define ALLOC_SETTLE_US	  (1500 * USEC_PER_MSEC)
 #define ALLOC_MOVE_US	  (3 * USEC_PER_SEC)
 
 /* A seat with a source. */

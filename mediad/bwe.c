@@ -48,6 +48,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define PROBE_TIMES	   2.0
 #define PROBE_PROVED	   0.7 /* that share of a probe's rate arrived: worth another */
 #define PROBE_BACKED_UP	   0.9 /* less than that share of the sending rate: the bottleneck was met */
+#define PROBE_LOWERS	   0.85
 #define PROBE_SHARE	   0.8 /* of its packets must have arrived */
 
 static void delay_reset(struct bwe_delay *d)
@@ -298,6 +299,9 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 	if (found > bwe->delay_limit) {
 		bwe->delay_limit = clamp(bwe, found);
 		bwe->raised_us = now_us;
+	} else if (arrived < PROBE_BACKED_UP * sent) {
+		/* The bottleneck is nearer than was thought, or the receiver was busy. */
+		bwe->delay_limit = clamp(bwe, MAX(MAX(found, bwe_arriving(bwe)), bwe->delay_limit * PROBE_LOWERS));
 	}
 	if (found > bwe->loss.limit && bwe->loss.trial == 0)
 		bwe->loss.limit = clamp(bwe, found);
@@ -497,7 +501,8 @@ int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t n
 
 uint32_t bwe_rate(struct bwe *bwe, int64_t now_us)
 {
-	while (bwe->sent_us > bwe->feedback_us && now_us - bwe->silence_us >= SILENCE_US) {
+	/* Who never told anything tells nothing by silence. */
+	while (bwe->feedback_us && bwe->sent_us > bwe->feedback_us && now_us - bwe->silence_us >= SILENCE_US) {
 		bwe->before_silence = MAX(bwe->before_silence, rate_of(bwe));
 		bwe->delay_limit = clamp(bwe, rate_of(bwe) / 2);
 		bwe->cut_us = now_us;

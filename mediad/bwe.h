@@ -17,8 +17,8 @@
  *   probes       a burst at twice the rate: what arrives of it, and how fast, shows room that the stream alone would
  *                not. At the start, then again while that proves true; later when more is wanted than the rate
  *                allows, and soon after a cut was over.
- *   silence      without any feedback for 1.5 s while packets go out, × 0.5 each second, down to min. When feedback
- *                comes again, it was an outage and no congestion: half of the rate before is a beginning.
+ *   silence      without any more feedback for 1.5 s while packets go out, × 0.5 each second, down to min. When it
+ *                comes again, that was an outage and no congestion: half of the rate before is a beginning.
  *
  * What the caller does:
  *

@@ -74,7 +74,10 @@ struct stats_mediad {
 	/* parley_media_ring_packets_total{from,to}: descriptors taken from the ring of mediad `from` */
 	stat_t ring_packets_from[SHM_PROCESSES_MAX];
 	stat_t layer_switches; /* parley_mediad_layer_switches_total{mediad} */
-	stat_t reserved[30];
+	stat_t probes;
+	/* gauges: seats that get less than their tile shows, and of these those that get nothing */
+	stat_t seats_limited, seats_weak;
+	stat_t reserved[27];
 } SHM_ALIGNED;
 
 struct stats_region {

@@ -72,8 +72,8 @@ static void lowered_at_once_to_what_fits(void **state)
 		uint32_t bps;
 		unsigned given;
 	} cases[] = {
-		{ SOUND + HIGH, 3 }, { SOUND + HIGH - 1, 2 }, { SOUND + MIDDLE, 2 }, { SOUND + MIDDLE - 1, 1 },
-		{ SOUND + LOW, 1 },  { SOUND + LOW - 1, 0 },  { 40000, 0 },
+		{ SOUND + HIGH, 3 },	   { SOUND + HIGH - 1, 2 }, { SOUND + MIDDLE, 2 },
+		{ SOUND + MIDDLE - 1, 1 }, { SOUND + LOW, 1 },	    { 40000, 0 },
 	};
 
 	(void)state;
@@ -86,10 +86,25 @@ static void lowered_at_once_to_what_fits(void **state)
 	}
 }
 
+/* Not much is missing: first it is seen whether the lowest layer is felt. */
+static void the_lowest_goes_when_it_was_not_enough(void **state)
+{
+	struct alloc alloc = { 0 };
+	struct alloc_seat seat[] = { microphone(SOUND), camera(720, 3, 3) };
+
+	(void)state;
+	press(&alloc, SOUND + LOW - 1, false, seat, 2, START);
+	assert_int_equal(seat[1].given, 1);
+	press(&alloc, SOUND + LOW - 1, false, seat, 2, START + ALLOC_SETTLE_US - 1);
+	assert_int_equal(seat[1].given, 1);
+	press(&alloc, SOUND + LOW - 1, false, seat, 2, START + ALLOC_SETTLE_US);
+	assert_int_equal(seat[1].given, 0);
+}
+
 static void room_is_kept_for_sound_that_is_silent(void **state)
 {
 	struct alloc alloc = { 0 };
-	struct alloc_seat seat[] = { microphone(0), camera(720, 3, 3) };
+	struct alloc_seat seat[] = { microphone(0), camera(720, 3, 1) };
 
 	(void)state;
 	press(&alloc, LOW + ALLOC_AUDIO_BPS - 1, false, seat, 2, START);
@@ -124,20 +139,21 @@ static void everybodys_lowest_before_anybodys_second(void **state)
 static void the_last_to_go(void **state)
 {
 	struct alloc alloc = { 0 };
-	struct alloc_seat seat[] = { camera(720, 3, 3), camera(180, 3, 3), camera(360, 3, 3), screen(LOW) };
+	struct alloc_seat seat[] = { camera(720, 3, 1), camera(180, 3, 1), camera(360, 3, 1), screen(LOW) };
+	int64_t now = START;
 
 	(void)state;
 	seat[1].speaks = true;
-	press(&alloc, 3 * LOW, false, seat, 4, START);
+	press(&alloc, 3 * LOW, false, seat, 4, now);
 	assert_true(seat[3].given == 1 && seat[1].given == 1 && seat[0].given == 1 && seat[2].given == 0);
-	press(&alloc, 2 * LOW, false, seat, 4, START + 1);
+	press(&alloc, 2 * LOW, false, seat, 4, now += ALLOC_SETTLE_US);
 	assert_true(seat[3].given == 1 && seat[1].given == 1 && seat[0].given == 0 && seat[2].given == 0);
-	press(&alloc, LOW, false, seat, 4, START + 2);
+	press(&alloc, LOW, false, seat, 4, now += ALLOC_SETTLE_US);
 	assert_true(seat[3].given == 1 && seat[1].given == 0 && seat[0].given == 0 && seat[2].given == 0);
 	/* A screen that costs too much does not take the others with it. */
 	seat[3].bps[0] = HIGH;
 	seat[0].given = seat[1].given = seat[2].given = 1;
-	press(&alloc, 2 * LOW, false, seat, 4, START + 3);
+	press(&alloc, 2 * LOW, false, seat, 4, now += ALLOC_SETTLE_US);
 	assert_true(seat[3].given == 0 && seat[1].given == 1 && seat[0].given == 1 && seat[2].given == 0);
 }
 
@@ -221,7 +237,8 @@ static void a_silent_camera_costs_nothing(void **state)
 	assert_int_equal(seat[2].given, 3);
 }
 
-/* Whatever comes: under pressure no more than the estimate is given away, and no layer that is not wanted. */
+/* Whatever comes: under pressure no more than the estimate is given away, everybody's lowest excepted, and no layer
+ * that is not wanted. */
 static void never_more_than_there_is(void **state)
 {
 	struct alloc alloc = { 0 };
@@ -247,7 +264,7 @@ static void never_more_than_there_is(void **state)
 		for (unsigned i = 0; i < ARRAY_LEN(seat); i++) {
 			bool sound = seat[i].kind == TRACK_MICROPHONE || seat[i].kind == TRACK_SCREEN_AUDIO;
 			assert_true(sound ? seat[i].given == 1 : seat[i].given <= seat[i].layers);
-			if (!sound && seat[i].given)
+			if (!sound && seat[i].given > 1)
 				sum += seat[i].bps[seat[i].given - 1];
 		}
 		if (path.pressed)
@@ -261,6 +278,7 @@ int main(void)
 		cmocka_unit_test(everything_while_congestion_was_never_met),
 		cmocka_unit_test(a_low_estimate_alone_lowers_nothing),
 		cmocka_unit_test(lowered_at_once_to_what_fits),
+		cmocka_unit_test(the_lowest_goes_when_it_was_not_enough),
 		cmocka_unit_test(room_is_kept_for_sound_that_is_silent),
 		cmocka_unit_test(without_loss_and_queue_the_lowest_stays),
 		cmocka_unit_test(everybodys_lowest_before_anybodys_second),
