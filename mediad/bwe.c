@@ -15,6 +15,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define ABOVE_ARRIVING_BPS 10000.0
 #define CUT_APART_US	   (200 * USEC_PER_MSEC)
 #define ARRIVING_WINDOW	   20 /* buckets: 500 ms */
+#define ARRIVING_LONG	   60 /* 1.5 s */
 #define ARRIVING_FIRST	   6  /* at the start that many do: 150 ms */
 #define RTT_BEGIN_US	   (200 * USEC_PER_MSEC)
 #define RTT_MAX_US	   (3 * USEC_PER_SEC)
@@ -44,6 +45,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define PROBE_PACKETS	   5
 #define PROBE_TIMEOUT_US   (1 * USEC_PER_SEC)
 #define PROBE_APART_US	   (5 * USEC_PER_SEC)
+#define PROBE_AGAIN_US	   (1 * USEC_PER_SEC)
 #define PROBE_AFTER_CUT_US (2 * USEC_PER_SEC)
 #define PROBE_TIMES	   2.0
 #define PROBE_PROVED	   0.7 /* that share of a probe's rate arrived: worth another */
@@ -142,10 +144,10 @@ static void note_arrival(struct bwe *bwe, int64_t at_us, unsigned bytes)
 	bwe->arrived[(uint64_t)bucket % BWE_ARRIVALS] += bytes;
 }
 
-uint32_t bwe_arriving(const struct bwe *bwe)
+static uint32_t arriving_over(const struct bwe *bwe, int64_t buckets)
 {
 	/* The newest bucket is not full yet. */
-	int64_t n = MIN(bwe->bucket - bwe->first_bucket, ARRIVING_WINDOW);
+	int64_t n = MIN(bwe->bucket - bwe->first_bucket, buckets);
 	uint64_t bytes = 0;
 
 	if (n < ARRIVING_FIRST)
@@ -153,6 +155,11 @@ uint32_t bwe_arriving(const struct bwe *bwe)
 	for (int64_t i = 1; i <= n; i++)
 		bytes += bwe->arrived[(uint64_t)(bwe->bucket - i) % BWE_ARRIVALS];
 	return (uint32_t)MIN(bytes * 8 * USEC_PER_SEC / (uint64_t)(n * BWE_ARRIVAL_US), UINT32_MAX);
+}
+
+uint32_t bwe_arriving(const struct bwe *bwe)
+{
+	return arriving_over(bwe, ARRIVING_WINDOW);
 }
 
 int64_t bwe_rtt_us(const struct bwe *bwe)
@@ -210,11 +217,20 @@ int64_t bwe_queue_us(const struct bwe *bwe)
 	return least_us == INT64_MAX ? 0 : least_us - delay_base(&bwe->delay);
 }
 
+bool bwe_stands(const struct bwe *bwe, int64_t now_us)
+{
+	return bwe->delay.stands_us && now_us - bwe->delay.stands_us >= BWE_STANDS_US;
+}
+
 static bool is_overused(struct bwe *bwe, int64_t now_us)
 {
 	struct bwe_delay *d = &bwe->delay;
 	int64_t queue_us = bwe_queue_us(bwe);
 
+	if (queue_us < BWE_QUEUE_FULL_US)
+		d->stands_us = 0;
+	else if (d->stands_us == 0)
+		d->stands_us = now_us;
 	if (queue_us < BWE_QUEUE_FULL_US) {
 		d->full_us = 0;
 	} else if (d->full_us == 0 || (double)queue_us < QUEUE_DRAINS * (double)d->full_queue_us) {
@@ -292,8 +308,11 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;
 	double arrived = (c->received_bytes - c->first_bytes) * 8e6 / arrived_us;
 	double found = MIN(sent, arrived);
-	if (arrived > 2 * sent)
-		return; /* came in one lump: says nothing */
+	if (arrived > 2 * sent) {
+		/* Came in one lump: says nothing. */
+		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
+		return;
+	}
 	if (arrived < PROBE_BACKED_UP * sent)
 		found = 0.95 * arrived;
 	if (found > bwe->delay_limit) {
@@ -417,6 +436,8 @@ static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)
 {
 	if (now_us - bwe->overuse_us < MAX(CUT_APART_US, MIN(bwe->rtt_us, CUT_APART_US * 2)))
 		return;
+	if (bwe->lossy < LOSS_LOW)
+		arriving = MAX(arriving, arriving_over(bwe, ARRIVING_LONG));
 	double cut = CUT * (arriving > 0 ? arriving : bwe->delay_limit);
 	bwe->overuse_us = bwe->cut_us = bwe->raised_us = now_us;
 	if (bwe->capacity > 0 && arriving < bwe->capacity - capacity_spread(bwe))

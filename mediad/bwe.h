@@ -3,7 +3,8 @@
  *
  *   rate = min(delay-based, loss-based), within [min, max]
  *
- *   delay-based  over-use: 0.85 × what arrives. Otherwise it rises: by 8 % a second while far from where
+ *   delay-based  over-use: 0.85 × what arrives (of half a second; while nothing is lost, of one and a half, if that
+ *                is more: a pause is no bottleneck). Otherwise it rises: by 8 % a second while far from where
  *                it last met over-use, by one packet a response time near there; never above 1.5 × what arrives
  *                (what was not sent proves nothing), except by a probe; and never below what arrives, but for a
  *                second after a cut: that is proven.
@@ -42,6 +43,7 @@
 
 #define BWE_QUEUE_US	  (15 * USEC_PER_MSEC)
 #define BWE_QUEUE_FULL_US (80 * USEC_PER_MSEC)
+#define BWE_STANDS_US	  (1 * USEC_PER_SEC)
 #define BWE_DELAYS	  6 /* buckets of BWE_DELAY_US */
 #define BWE_DELAY_US	  (40 * USEC_PER_MSEC)
 
@@ -82,6 +84,7 @@ struct bwe_delay {
 	int64_t least_us[BWE_DELAYS];	 /* of each bucket; INT64_MAX = nothing came */
 	int64_t base_us, base_before_us; /* least in this half of a minute and the one before */
 	int64_t base_since_us;
+	int64_t stands_us; /* since when a queue of BWE_QUEUE_FULL_US was there whenever we looked; 0 = it is not */
 	int64_t full_us,
 		full_queue_us; /* since when a queue stands that does not drain (0 = none does), and its length */
 };
@@ -124,6 +127,8 @@ int64_t bwe_rtt_us(const struct bwe *bwe);
 int64_t bwe_cut_us(const struct bwe *bwe);
 /* By how much the fastest packet of the last moments was slower than the fastest in the last minute. */
 int64_t bwe_queue_us(const struct bwe *bwe);
+/* A queue of BWE_QUEUE_FULL_US or more has stood for BWE_STANDS_US without a break. */
+bool bwe_stands(const struct bwe *bwe, int64_t now_us);
 /* The share of packets lost of late. */
 double bwe_loss(const struct bwe *bwe);
 /* wanted: what the seats would take if there were room, bit/s. True: send a burst now. */

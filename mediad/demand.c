@@ -171,6 +171,10 @@ static bool measure_bitrates(struct track *track, int64_t now_us)
 		/* What a silent layer costs is what it did cost. */
 		if (!is_whole(track, i) || !track->demand.measured_us || bps == 0)
 			continue;
+		/* One second of two may have a key frame in it. */
+		uint32_t before = track->layer[i]->bps_before ? track->layer[i]->bps_before : bps;
+		track->layer[i]->bps_before = bps;
+		bps = MIN(bps, before);
 		if ((uint64_t)llabs((int64_t)bps - known) * 100 <= (uint64_t)known * BPS_NEWS_PCT)
 			continue;
 		track->set.layer[i].bps = bps;

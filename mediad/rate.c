@@ -10,10 +10,8 @@
 #define SINGLE_BPS	    500000
 #define HEADERS		    1.08 /* what layers are measured without */
 #define LEAST_LOSS	    0.05
-#define LEAST_QUEUE_US	    (100 * USEC_PER_MSEC)
 #define PROBE_THIN_BPS	    150000 /* below that a probe is felt: */
 #define PROBE_THIN_US	    (15 * USEC_PER_SEC)
-#define PROBE_BUSY_US	    (500 * USEC_PER_MSEC)
 #define PROBE_SMALL	    (UINT8_MAX + 60) /* bytes of the largest empty packet, about */
 #define PROBE_LEAST_PACKETS 6
 
@@ -116,6 +114,9 @@ static void fill_costs(const struct seat *seat, struct alloc_seat *ret_seat, int
 			bps = m->bps;
 		ret_seat->bps[i] = (uint32_t)MIN(bps, UINT32_MAX);
 	}
+	/* A lower layer that seems to cost more has just sent a key frame. */
+	for (unsigned i = track->set.n - 1; i-- > 0;)
+		ret_seat->bps[i] = MIN(ret_seat->bps[i], ret_seat->bps[i + 1]);
 	/* What does not come is replaced by what does. */
 	for (unsigned i = seat->choice.wanted; seat->choice.missing && i < track->set.n; i++)
 		ret_seat->bps[i] = ret_seat->bps[seat->choice.target];
@@ -185,7 +186,7 @@ static struct alloc_path path_by_bwe(struct media_peer *peer, int64_t now_us)
 	return (struct alloc_path){
 		.bps = rate,
 		.pressed = cut_us && now_us - cut_us < RATE_PRESSED_US,
-		.least = bwe_loss(bwe) < LEAST_LOSS && bwe_queue_us(bwe) < LEAST_QUEUE_US,
+		.least = bwe_loss(bwe) < LEAST_LOSS && !bwe_stands(bwe, now_us),
 	};
 }
 
@@ -227,12 +228,10 @@ static void probe_begin(struct media_peer *peer, uint32_t wanted_bps, int64_t no
 {
 	struct peer_rate *r = &peer->rate;
 
-	if (!peer->bwe || now_us < r->probe_next_us || now_us - r->run_us > PROBE_BUSY_US)
-		return;
 	/* Where little fits, a probe makes sound wait. */
-	if (bwe_rate(peer->bwe, now_us) < PROBE_THIN_BPS)
-		r->probe_next_us = now_us + PROBE_THIN_US;
-	if (!bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
+	bool thin = peer->bwe && bwe_rate(peer->bwe, now_us) < PROBE_THIN_BPS;
+	if (!peer->bwe || (thin && now_us - r->probe_us < PROBE_THIN_US) ||
+	    !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
 		return;
 	r->probe_us = now_us;
 	r->probe_sent = 0;

@@ -46,9 +46,8 @@ struct peer_rate {
 	double rtx_bps;
 	/* A probe under way; cluster 0 = none. */
 	struct bwe_probe probe;
-	int64_t probe_us; /* when it began */
+	int64_t probe_us; /* when the last one began */
 	uint32_t probe_sent;
-	int64_t probe_next_us; /* not before */
 	struct media_peer *probed_next, **probed_link;
 	/* What the receiver says; 0 = nothing. */
 	uint64_t remb_bps;

@@ -38,6 +38,7 @@ struct track_layer {
 	uint16_t height;	       /* as the last key frame said; 0 = not known */
 	uint32_t octets;	       /* since it was last measured */
 	bool sent;		       /* when it was last measured */
+	uint32_t bps_before;	       /* as it was measured then; 0 = it was not */
 	uint32_t key_timestamp;
 	struct nack nack;
 	struct keyframe keyframe;
