@@ -101,7 +101,7 @@ static bool keeps_lowest(const struct alloc *alloc, const struct fill *f, uint64
 			 const uint8_t *given, int64_t now_us)
 {
 	uint64_t least = sound;
-	bool settling = alloc->lowered_us && now_us - alloc->lowered_us < ALLOC_SETTLE_US;
+	bool settling = now_us - MAX(alloc->lowered_us, alloc->pressed_us) < ALLOC_SETTLE_US;
 
 	for (unsigned i = 0; i < f->len; i++) {
 		unsigned k = f->order[i];
@@ -162,11 +162,14 @@ static void divide(struct alloc *alloc, struct fill *f, uint64_t sound, const st
 {
 	uint8_t before[SESSION_MLINES_MAX];
 
+	if (path->pressed && !alloc->pressed_us)
+		alloc->pressed_us = now_us;
 	if (path->pressed) {
 		if (lower(alloc, f, sound, path, given, now_us))
 			note_lowered(alloc, now_us);
 		return;
 	}
+	alloc->pressed_us = 0;
 	if (alloc->lowered_us && now_us - alloc->lowered_us < alloc->hold_us)
 		return;
 	memcpy(before, given, sizeof(before));

@@ -9,8 +9,8 @@
  * Down:      only when congestion was met (pressed), and at once. That the estimate is lower than what flows is no
  *            reason: it proves nothing about what it has not seen. What is to be forwarded is then brought under the
  *            estimate. A seat whose lowest layer does not fit gets nothing; but not while least is set, and, when not
- *            much is missing, only after it had nothing but its lowest for ALLOC_SETTLE_US: a switch takes a while
- *            to be felt.
+ *            much is missing, only when congestion has gone on for ALLOC_SETTLE_US with nothing but its lowest: a
+ *            switch takes a while to be felt.
  * Up:        when the sum stays below the estimate by ALLOC_HEADROOM, not before ALLOC_HOLD_US after a lowering; twice
  *            as late each time when that turned out wrong within ALLOC_TRIAL_US. A seat that has nothing takes the
  *            place of others that come after it in order.
@@ -52,6 +52,7 @@ struct alloc_path {
 
 /* A subscriber's; zeroed at first. */
 struct alloc {
+	int64_t pressed_us; /* since when congestion goes on; 0 = it does not */
 	int64_t lowered_us, raised_us, moved_us, hold_us;
 };
 

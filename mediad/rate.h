@@ -1,7 +1,7 @@
 /* mediad/rate.h - what goes to one participant obeys what the path there takes.
  *
  *     feedback ──▶ bwe.c ──estimate──▶ rate ──▶ alloc.c ──▶ seat_set_limit()
- *     packets sent, track->set ──cost of each layer──┘ └── probes: seat_pad()
+ *     packets sent, track->set ──cost of each layer──┘ └── probes: seat_pad_again(), seat_pad_empty()
  *
  * Ten times a second, and at once when congestion is met or what the participant watches has changed: the seats are
  * measured, the estimate is divided, and when more is wanted than the estimate allows, a probe is sent: what was sent
@@ -20,7 +20,7 @@
 
 #define RATE_TICK_US	(100 * USEC_PER_MSEC)
 #define RATE_STEP_US	(5 * USEC_PER_MSEC)
-#define RATE_PRESSED_US USEC_PER_SEC	    /* what a cut of the estimate says is true for that long */
+#define RATE_PRESSED_US USEC_PER_SEC	    /* what a cut of the estimate says is true for that long, */
 #define RATE_REMB_US	(10 * USEC_PER_SEC) /* and what a REMB says */
 
 struct media;

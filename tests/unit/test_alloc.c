@@ -86,6 +86,23 @@ static void lowered_at_once_to_what_fits(void **state)
 	}
 }
 
+/* A picture of one layer has nothing lower to go to: congestion that is soon over does not take it away. */
+static void one_layer_outlasts_a_moment(void **state)
+{
+	struct alloc alloc = { 0 };
+	struct alloc_seat seat[] = { microphone(SOUND), screen(HIGH) };
+
+	(void)state;
+	press(&alloc, 1000000, false, seat, 2, START);
+	press(&alloc, 1000000, false, seat, 2, START + ALLOC_SETTLE_US - 1);
+	assert_int_equal(seat[1].given, 1);
+	rest(&alloc, 1000000, seat, 2, START + ALLOC_SETTLE_US);
+	press(&alloc, 1000000, false, seat, 2, START + 2 * ALLOC_SETTLE_US);
+	assert_int_equal(seat[1].given, 1);
+	press(&alloc, 1000000, false, seat, 2, START + 3 * ALLOC_SETTLE_US);
+	assert_int_equal(seat[1].given, 0);
+}
+
 /* Not much is missing: first it is seen whether the lowest layer is felt. */
 static void the_lowest_goes_when_it_was_not_enough(void **state)
 {
@@ -103,7 +120,7 @@ static void the_lowest_goes_when_it_was_not_enough(void **state)
 
 static void room_is_kept_for_sound_that_is_silent(void **state)
 {
-	struct alloc alloc = { 0 };
+	struct alloc alloc = { .pressed_us = START - ALLOC_SETTLE_US };
 	struct alloc_seat seat[] = { microphone(0), camera(720, 3, 1) };
 
 	(void)state;
@@ -113,7 +130,7 @@ static void room_is_kept_for_sound_that_is_silent(void **state)
 
 static void without_loss_and_queue_the_lowest_stays(void **state)
 {
-	struct alloc alloc = { 0 };
+	struct alloc alloc = { .pressed_us = START - ALLOC_SETTLE_US };
 	struct alloc_seat seat[] = { microphone(SOUND), camera(720, 3, 3), camera(360, 2, 2), screen(HIGH) };
 
 	(void)state;
@@ -138,7 +155,7 @@ static void everybodys_lowest_before_anybodys_second(void **state)
 
 static void the_last_to_go(void **state)
 {
-	struct alloc alloc = { 0 };
+	struct alloc alloc = { .pressed_us = START - ALLOC_SETTLE_US };
 	struct alloc_seat seat[] = { camera(720, 3, 1), camera(180, 3, 1), camera(360, 3, 1), screen(LOW) };
 	int64_t now = START;
 
@@ -278,6 +295,7 @@ int main(void)
 		cmocka_unit_test(everything_while_congestion_was_never_met),
 		cmocka_unit_test(a_low_estimate_alone_lowers_nothing),
 		cmocka_unit_test(lowered_at_once_to_what_fits),
+		cmocka_unit_test(one_layer_outlasts_a_moment),
 		cmocka_unit_test(the_lowest_goes_when_it_was_not_enough),
 		cmocka_unit_test(room_is_kept_for_sound_that_is_silent),
 		cmocka_unit_test(without_loss_and_queue_the_lowest_stays),
