@@ -3,6 +3,7 @@
 #include "lib/err.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
@@ -14,6 +15,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define ABOVE_ARRIVING_BPS 10000.0
 #define CUT_APART_US	   (200 * USEC_PER_MSEC)
 #define ARRIVING_WINDOW	   20 /* buckets: 500 ms */
+#define ARRIVING_LONG	   60 /* 1.5 s */
 #define ARRIVING_FIRST	   6  /* at the start that many do: 150 ms */
 #define RTT_BEGIN_US	   (200 * USEC_PER_MSEC)
 #define RTT_MAX_US	   (3 * USEC_PER_SEC)
@@ -29,19 +31,34 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define LOSS_HELPED	    0.7
 #define LOSS_INHERENT_MAX   0.3 /* no link is worse by itself: beyond, every window cuts */
 
+#define FLOOR_AFTER_US	(1 * USEC_PER_SEC) /* after a cut, what arrives still tells of before */
+#define QUEUE_FULL_TIME (600 * USEC_PER_MSEC)
+#define QUEUE_BASE_US	(30 * USEC_PER_SEC)
+#define QUEUE_DRAINS	0.8
+#define QUEUE_JUMP_US	(3 * USEC_PER_SEC) /* a clock was set, or another path was taken */
+
 #define SILENCE_US	(1500 * USEC_PER_MSEC)
 #define SILENCE_STEP_US (1 * USEC_PER_SEC)
+#define OUTAGE_TOLD_US	(500 * USEC_PER_MSEC)
 
 #define PROBE_US	   (20 * USEC_PER_MSEC) /* length of a burst */
 #define PROBE_PACKETS	   5
 #define PROBE_TIMEOUT_US   (1 * USEC_PER_SEC)
 #define PROBE_APART_US	   (5 * USEC_PER_SEC)
+#define PROBE_AGAIN_US	   (1 * USEC_PER_SEC)
 #define PROBE_AFTER_CUT_US (2 * USEC_PER_SEC)
-#define PROBE_FIRST	   3.0
-#define PROBE_NEXT	   2.0
+#define PROBE_TIMES	   2.0
 #define PROBE_PROVED	   0.7 /* that share of a probe's rate arrived: worth another */
 #define PROBE_BACKED_UP	   0.9 /* less than that share of the sending rate: the bottleneck was met */
+#define PROBE_LOWERS	   0.85
 #define PROBE_SHARE	   0.8 /* of its packets must have arrived */
+
+static void delay_reset(struct bwe_delay *d)
+{
+	*d = (struct bwe_delay){ .base_us = INT64_MAX, .base_before_us = INT64_MAX };
+	for (unsigned i = 0; i < BWE_DELAYS; i++)
+		d->least_us[i] = INT64_MAX;
+}
 
 void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t max_bps, int64_t now_us)
 {
@@ -55,6 +72,7 @@ void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t ma
 	bwe->rtt_us = RTT_BEGIN_US;
 	bwe->packet_bytes = 1000;
 	bwe->begun_us = now_us;
+	delay_reset(&bwe->delay);
 }
 
 static double clamp(const struct bwe *bwe, double bps)
@@ -126,10 +144,10 @@ static void note_arrival(struct bwe *bwe, int64_t at_us, unsigned bytes)
 	bwe->arrived[(uint64_t)bucket % BWE_ARRIVALS] += bytes;
 }
 
-uint32_t bwe_arriving(const struct bwe *bwe)
+static uint32_t arriving_over(const struct bwe *bwe, int64_t buckets)
 {
 	/* The newest bucket is not full yet. */
-	int64_t n = MIN(bwe->bucket - bwe->first_bucket, ARRIVING_WINDOW);
+	int64_t n = MIN(bwe->bucket - bwe->first_bucket, buckets);
 	uint64_t bytes = 0;
 
 	if (n < ARRIVING_FIRST)
@@ -139,9 +157,88 @@ uint32_t bwe_arriving(const struct bwe *bwe)
 	return (uint32_t)MIN(bytes * 8 * USEC_PER_SEC / (uint64_t)(n * BWE_ARRIVAL_US), UINT32_MAX);
 }
 
+uint32_t bwe_arriving(const struct bwe *bwe)
+{
+	return arriving_over(bwe, ARRIVING_WINDOW);
+}
+
 int64_t bwe_rtt_us(const struct bwe *bwe)
 {
 	return bwe->rtt_us;
+}
+
+int64_t bwe_cut_us(const struct bwe *bwe)
+{
+	return bwe->cut_us;
+}
+
+double bwe_loss(const struct bwe *bwe)
+{
+	return bwe->lossy;
+}
+
+/* ---- queues ---- */
+
+static int64_t delay_base(const struct bwe_delay *d)
+{
+	return MIN(d->base_us, d->base_before_us);
+}
+
+static void note_delay(struct bwe_delay *d, int64_t sent_us, int64_t at_us)
+{
+	int64_t delay_us = at_us - sent_us, bucket = at_us / BWE_DELAY_US;
+
+	if (d->bucket && llabs(delay_us - delay_base(d)) > QUEUE_JUMP_US)
+		delay_reset(d);
+	if (d->base_since_us == 0 || at_us - d->base_since_us > QUEUE_BASE_US) {
+		d->base_before_us = d->base_us;
+		d->base_us = INT64_MAX;
+		d->base_since_us = at_us;
+	}
+	d->base_us = MIN(d->base_us, delay_us);
+	if (d->bucket == 0)
+		d->bucket = bucket;
+	if (bucket <= d->bucket - BWE_DELAYS)
+		return;
+	for (unsigned gone = 0; d->bucket < bucket; gone++) {
+		d->bucket = gone < BWE_DELAYS ? d->bucket + 1 : bucket;
+		d->least_us[(uint64_t)d->bucket % BWE_DELAYS] = INT64_MAX;
+	}
+	int64_t *least_us = &d->least_us[(uint64_t)bucket % BWE_DELAYS];
+	*least_us = MIN(*least_us, delay_us);
+}
+
+int64_t bwe_queue_us(const struct bwe *bwe)
+{
+	int64_t least_us = INT64_MAX;
+
+	for (unsigned i = 0; i < BWE_DELAYS; i++)
+		least_us = MIN(least_us, bwe->delay.least_us[i]);
+	return least_us == INT64_MAX ? 0 : least_us - delay_base(&bwe->delay);
+}
+
+bool bwe_stands(const struct bwe *bwe, int64_t now_us)
+{
+	return bwe->delay.stands_us && now_us - bwe->delay.stands_us >= BWE_STANDS_US;
+}
+
+static bool is_overused(struct bwe *bwe, int64_t now_us)
+{
+	struct bwe_delay *d = &bwe->delay;
+	int64_t queue_us = bwe_queue_us(bwe);
+
+	if (queue_us < BWE_QUEUE_FULL_US)
+		d->stands_us = 0;
+	else if (d->stands_us == 0)
+		d->stands_us = now_us;
+	if (queue_us < BWE_QUEUE_FULL_US) {
+		d->full_us = 0;
+	} else if (d->full_us == 0 || (double)queue_us < QUEUE_DRAINS * (double)d->full_queue_us) {
+		d->full_us = now_us;
+		d->full_queue_us = queue_us;
+	}
+	return (trend_state(&bwe->trend) == TREND_OVERUSE && queue_us >= BWE_QUEUE_US) ||
+	       (d->full_us && now_us - d->full_us >= QUEUE_FULL_TIME);
 }
 
 /* ---- loss ---- */
@@ -168,7 +265,10 @@ static void loss_window(struct bwe *bwe, double loss)
 			l->trial_loss = loss;
 		}
 		if (l->trial++ == 0) {
-			l->limit = rate_of(bwe) * (1 - loss / 2);
+			/* The rate may be far above what is sent. */
+			double sent = bwe_arriving(bwe) / (1 - MIN(loss, 0.9));
+			double from = sent > 0 ? MIN(rate_of(bwe), sent) : rate_of(bwe);
+			l->limit = clamp(bwe, from * (1 - loss / 2));
 			bwe->cut_us = bwe->feedback_us;
 		}
 		return;
@@ -182,9 +282,13 @@ static void loss_update(struct bwe *bwe, int64_t now_us)
 {
 	struct bwe_loss *l = &bwe->loss;
 
+	/* What an outage took away was lost to no queue. */
+	if (bwe->outage_us && now_us - bwe->outage_us < OUTAGE_TOLD_US)
+		l->told = l->lost = 0;
 	if (l->told < LOSS_WINDOW_PACKETS || now_us - l->since_us < LOSS_WINDOW_US)
 		return;
-	loss_window(bwe, (double)l->lost / l->told);
+	bwe->lossy = (double)l->lost / l->told;
+	loss_window(bwe, bwe->lossy);
 	l->told = l->lost = 0;
 }
 
@@ -204,13 +308,19 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;
 	double arrived = (c->received_bytes - c->first_bytes) * 8e6 / arrived_us;
 	double found = MIN(sent, arrived);
-	if (arrived > 2 * sent)
-		return; /* came in one lump: says nothing */
+	if (arrived > 2 * sent) {
+		/* Came in one lump: says nothing. */
+		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
+		return;
+	}
 	if (arrived < PROBE_BACKED_UP * sent)
 		found = 0.95 * arrived;
 	if (found > bwe->delay_limit) {
 		bwe->delay_limit = clamp(bwe, found);
 		bwe->raised_us = now_us;
+	} else if (arrived < PROBE_BACKED_UP * sent) {
+		/* The bottleneck is nearer than was thought, or the receiver was busy. */
+		bwe->delay_limit = clamp(bwe, MAX(MAX(found, bwe_arriving(bwe)), bwe->delay_limit * PROBE_LOWERS));
 	}
 	if (found > bwe->loss.limit && bwe->loss.trial == 0)
 		bwe->loss.limit = clamp(bwe, found);
@@ -247,10 +357,10 @@ bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct 
 	}
 	int64_t apart_us = bwe->cut_us > bwe->probed_us ? PROBE_AFTER_CUT_US : PROBE_APART_US;
 	int64_t last_us = MAX(bwe->probed_us, bwe->cut_us);
-	if (c->begun_us || wanted_bps <= rate || bwe->loss.trial > 0 || trend_state(&bwe->trend) == TREND_OVERUSE ||
+	if (c->begun_us || wanted_bps <= rate || bwe->loss.trial > 0 || bwe->overused ||
 	    (last_us && now_us - last_us < apart_us))
 		return false;
-	double bps = rate * (bwe->last_cluster == 0 ? PROBE_FIRST : PROBE_NEXT);
+	double bps = rate * PROBE_TIMES;
 	/* What is not wanted need not be found; a little more, so that the wanted rate is not the edge. */
 	bps = clamp(bwe, MIN(bps, bwe->initial ? bwe->max_bps : wanted_bps * 1.25));
 	bwe->last_cluster = bwe->last_cluster == UINT8_MAX ? 1 : bwe->last_cluster + 1;
@@ -297,6 +407,7 @@ static void on_told(void *arg, uint16_t seq, bool received, int64_t at_us)
 	packet->state = PACKET_RECEIVED;
 	note_arrival(bwe, at_us, packet->bytes);
 	trend_on_packet(&bwe->trend, packet->sent_us, at_us);
+	note_delay(&bwe->delay, packet->sent_us, at_us);
 	probe_note(bwe, packet, at_us);
 	r->arrived = true;
 	r->sent_us = packet->sent_us;
@@ -325,6 +436,8 @@ static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)
 {
 	if (now_us - bwe->overuse_us < MAX(CUT_APART_US, MIN(bwe->rtt_us, CUT_APART_US * 2)))
 		return;
+	if (bwe->lossy < LOSS_LOW)
+		arriving = MAX(arriving, arriving_over(bwe, ARRIVING_LONG));
 	double cut = CUT * (arriving > 0 ? arriving : bwe->delay_limit);
 	bwe->overuse_us = bwe->cut_us = bwe->raised_us = now_us;
 	if (bwe->capacity > 0 && arriving < bwe->capacity - capacity_spread(bwe))
@@ -333,6 +446,7 @@ static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)
 		capacity_note(bwe, arriving);
 	bwe->delay_limit = clamp(bwe, MIN(cut, bwe->delay_limit));
 	bwe->initial = false;
+	bwe->delay.full_us = 0;
 }
 
 static void delay_rise(struct bwe *bwe, double arriving, int64_t now_us)
@@ -355,6 +469,25 @@ static void delay_rise(struct bwe *bwe, double arriving, int64_t now_us)
 	bwe->delay_limit = clamp(bwe, rate);
 }
 
+/* What arrives without complaint is no less than what the path takes. */
+static void floor_by_arriving(struct bwe *bwe, double arriving, int64_t now_us)
+{
+	if (bwe->cut_us && now_us - bwe->cut_us < FLOOR_AFTER_US)
+		return;
+	bwe->delay_limit = MAX(bwe->delay_limit, clamp(bwe, arriving));
+	if (bwe->loss.trial == 0)
+		bwe->loss.limit = MAX(bwe->loss.limit, clamp(bwe, arriving));
+}
+
+static void after_silence(struct bwe *bwe, int64_t now_us)
+{
+	if (bwe->before_silence == 0)
+		return;
+	bwe->delay_limit = MAX(bwe->delay_limit, clamp(bwe, bwe->before_silence / 2));
+	bwe->before_silence = 0;
+	bwe->outage_us = now_us;
+}
+
 int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t now_us)
 {
 	struct reading r = { .bwe = bwe, .now_us = now_us };
@@ -364,18 +497,22 @@ int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t n
 	bwe->feedback_us = now_us;
 	bwe->silence_us = now_us;
 	if (r.arrived) {
+		after_silence(bwe, now_us);
 		/* Feedback waits for the receiver's timer: the shortest of late is nearest to the truth. */
 		int64_t rtt_us = MIN(MAX(now_us - r.sent_us, USEC_PER_MSEC), RTT_MAX_US);
 		bwe->rtt_us += (rtt_us - bwe->rtt_us) / (rtt_us < bwe->rtt_us ? 4 : 16);
 	}
 	loss_update(bwe, now_us);
 	double arriving = bwe_arriving(bwe);
-	if (trend_state(&bwe->trend) == TREND_OVERUSE)
+	bwe->overused = is_overused(bwe, now_us);
+	if (bwe->overused)
 		delay_cut(bwe, arriving, now_us);
-	else if (trend_state(&bwe->trend) == TREND_NORMAL)
+	else if (trend_state(&bwe->trend) != TREND_UNDERUSE)
 		delay_rise(bwe, arriving, now_us);
 	else
 		bwe->raised_us = now_us; /* the queue drains: hold */
+	if (!bwe->overused)
+		floor_by_arriving(bwe, arriving, now_us);
 	struct bwe_cluster *c = &bwe->cluster;
 	if (c->begun_us && c->sent_bytes >= c->probe.bytes &&
 	    (c->received == c->sent || (r.arrived && r.sent_us > c->last_sent_us)))
@@ -385,7 +522,9 @@ int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t n
 
 uint32_t bwe_rate(struct bwe *bwe, int64_t now_us)
 {
-	while (bwe->sent_us > bwe->feedback_us && now_us - bwe->silence_us >= SILENCE_US) {
+	/* Who never told anything tells nothing by silence. */
+	while (bwe->feedback_us && bwe->sent_us > bwe->feedback_us && now_us - bwe->silence_us >= SILENCE_US) {
+		bwe->before_silence = MAX(bwe->before_silence, rate_of(bwe));
 		bwe->delay_limit = clamp(bwe, rate_of(bwe) / 2);
 		bwe->cut_us = now_us;
 		bwe->silence_us += SILENCE_STEP_US;

@@ -3,16 +3,23 @@
  *
  *   rate = min(delay-based, loss-based), within [min, max]
  *
- *   delay-based  over-use (trend.h): 0.85 × what arrives. Otherwise it rises: by 8 % a second while far from where
+ *   delay-based  over-use: 0.85 × what arrives (of half a second; while nothing is lost, of one and a half, if that
+ *                is more: a pause is no bottleneck). Otherwise it rises: by 8 % a second while far from where
  *                it last met over-use, by one packet a response time near there; never above 1.5 × what arrives
- *                (what was not sent proves nothing), except by a probe.
+ *                (what was not sent proves nothing), except by a probe; and never below what arrives, but for a
+ *                second after a cut: that is proven.
+ *   over-use     delays that rise (trend.h) while a queue stands: even the fastest packet of the last moments was
+ *                BWE_QUEUE_US slower than the fastest in the last minute. A receiver that is busy with something else
+ *                takes packets late and in lumps; the last of a lump is never late, and no queue is seen. A queue of
+ *                BWE_QUEUE_FULL_US that does not drain is over-use by itself: a full one does not grow.
  *   loss-based   more than 10 % lost in a window: × (1 − loss/2). Less than 2 %: × 1.05. When two windows of sending
  *                less do not lower the loss, it is the link's own (radio, not a queue): the cut is taken back, and
  *                only loss above that one counts until it goes away.
- *   probes       a burst at a higher rate: what arrives of it, and how fast, shows room that the stream alone would
- *                not. Three times the first rate, then twice as much while that proves true; later when more is
- *                wanted than the rate allows, and soon after a cut was over.
- *   silence      without any feedback for 1.5 s while packets go out, × 0.5 each second, down to min.
+ *   probes       a burst at twice the rate: what arrives of it, and how fast, shows room that the stream alone would
+ *                not. At the start, then again while that proves true; later when more is wanted than the rate
+ *                allows, and soon after a cut was over.
+ *   silence      without any more feedback for 1.5 s while packets go out, × 0.5 each second, down to min. When it
+ *                comes again, that was an outage and no congestion: half of the rate before is a beginning.
  *
  * What the caller does:
  *
@@ -33,6 +40,12 @@
 #define BWE_OVERHEAD   28   /* IPv4 and UDP */
 #define BWE_ARRIVALS   64   /* buckets of BWE_ARRIVAL_US */
 #define BWE_ARRIVAL_US (25 * USEC_PER_MSEC)
+
+#define BWE_QUEUE_US	  (15 * USEC_PER_MSEC)
+#define BWE_QUEUE_FULL_US (80 * USEC_PER_MSEC)
+#define BWE_STANDS_US	  (1 * USEC_PER_SEC)
+#define BWE_DELAYS	  6 /* buckets of BWE_DELAY_US */
+#define BWE_DELAY_US	  (40 * USEC_PER_MSEC)
 
 struct bwe_packet {
 	int64_t sent_us;
@@ -65,18 +78,34 @@ struct bwe_loss {
 	double trial_limit, trial_loss;
 };
 
+/* One-way delays; the clocks differ by an unknown amount, so only differences count. */
+struct bwe_delay {
+	int64_t bucket;			 /* number of the newest, in the receiver's time; 0 = none yet */
+	int64_t least_us[BWE_DELAYS];	 /* of each bucket; INT64_MAX = nothing came */
+	int64_t base_us, base_before_us; /* least in this half of a minute and the one before */
+	int64_t base_since_us;
+	int64_t stands_us; /* since when a queue of BWE_QUEUE_FULL_US was there whenever we looked; 0 = it is not */
+	int64_t full_us,
+		full_queue_us; /* since when a queue stands that does not drain (0 = none does), and its length */
+};
+
 struct bwe {
 	uint32_t min_bps, max_bps;
 	struct trend trend;
+	struct bwe_delay delay;
 	double delay_limit;	    /* bit/s */
 	double capacity, deviation; /* where over-use was met: mean and relative variance; 0 = unknown */
 	struct bwe_loss loss;
 	struct bwe_cluster cluster;
 	uint8_t last_cluster;
 	bool initial;	   /* the first probes are not done */
+	bool overused;	   /* by the last feedback */
 	int64_t probed_us; /* when the last probe began */
 	int64_t raised_us, cut_us, overuse_us;
 	int64_t feedback_us, sent_us, silence_us;
+	double before_silence; /* bit/s; 0: there is none */
+	int64_t outage_us;     /* when one ended */
+	double lossy;	       /* share of packets lost of late */
 	int64_t rtt_us, begun_us;
 	double packet_bytes; /* mean */
 	/* Bytes that arrived, in the receiver's time. */
@@ -94,6 +123,14 @@ uint32_t bwe_rate(struct bwe *bwe, int64_t now_us);
 /* What arrived of late, bit/s; 0: not known yet. */
 uint32_t bwe_arriving(const struct bwe *bwe);
 int64_t bwe_rtt_us(const struct bwe *bwe);
+/* When congestion was last met: over-use, loss or silence; 0 = never. */
+int64_t bwe_cut_us(const struct bwe *bwe);
+/* By how much the fastest packet of the last moments was slower than the fastest in the last minute. */
+int64_t bwe_queue_us(const struct bwe *bwe);
+/* A queue of BWE_QUEUE_FULL_US or more has stood for BWE_STANDS_US without a break. */
+bool bwe_stands(const struct bwe *bwe, int64_t now_us);
+/* The share of packets lost of late. */
+double bwe_loss(const struct bwe *bwe);
 /* wanted: what the seats would take if there were room, bit/s. True: send a burst now. */
 bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe);
 

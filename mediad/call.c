@@ -321,7 +321,8 @@ int64_t media_run(struct media *media, int64_t now_us)
 {
 	int64_t due = MIN(relay_run(media, now_us), speaker_run(media, now_us));
 
-	due = MIN(due, MIN(demand_run(media, now_us), media->reseat_at_us));
+	due = MIN(due, MIN(demand_run(media, now_us), rate_run(media, now_us)));
+	due = MIN(due, media->reseat_at_us);
 
 	for (uint32_t i = 0; i < media->peers_len; i++) {
 		if (media->due_us[i] <= now_us)

@@ -15,6 +15,7 @@
 
 #include "mediad/bwe.h"
 #include "mediad/media.h"
+#include "mediad/rate.h"
 #include "mediad/rtcp.h"
 #include "mediad/seat.h"
 #include "mediad/track.h"
@@ -81,8 +82,9 @@ struct media_peer {
 	struct peer_source source[PEER_SOURCES];
 	unsigned learnt; /* in this second */
 	int64_t learnt_us;
-	struct twcc *twcc;	     /* NULL: no m-line receives with it */
-	struct bwe *bwe;	     /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
+	struct twcc *twcc; /* NULL: no m-line receives with it */
+	struct bwe *bwe;   /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
+	struct peer_rate rate;
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	bool rtt_known;
@@ -127,9 +129,12 @@ struct media {
 	struct track **local;			  /* by index in the session table */
 	struct track **remote[SHM_PROCESSES_MAX]; /* by index in that mediad's table; NULL until used */
 	struct track *remotes;			  /* list of all remote tracks */
-	struct track *layered;			  /* list of all tracks with several layers (demand.c) */
+	struct track *layered;			  /* list of the tracks that demand.c looks after */
 	int64_t layers_due_us;
 	bool demand_due; /* what somebody watches has changed */
+	int64_t rate_due_us, rate_tick_us;
+	struct media_peer *probed; /* list of the peers to whom a probe is under way (rate.c) */
+	bool rate_due;		   /* what some peer receives has changed */
 	struct relay *relay;
 	int64_t ntp_offset_us; /* NTP time (us since 1900) = CLOCK_MONOTONIC + offset */
 	struct call *talking;  /* calls in which somebody is heard (speaker.c) */

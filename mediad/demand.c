@@ -9,6 +9,7 @@
 #define MEASURE_US   USEC_PER_SEC
 #define ALIVE_US     USEC_PER_SEC
 #define BPS_NEWS_PCT 25
+#define TOGETHER_US  (100 * USEC_PER_MSEC) /* the layers of one picture come within that */
 
 void demand_init(struct track *track)
 {
@@ -20,7 +21,10 @@ void demand_list(struct track *track)
 {
 	struct media *media = track->media;
 
-	if (track->layers_len <= 1 || track->layered_link)
+	/* A picture of one layer is measured where it comes from: what it costs must be known where it is not taken. */
+	bool measured = track->peer && track->media_kind == MEDIA_VIDEO;
+
+	if ((track->layers_len <= 1 && !measured) || track->layered_link)
 		return;
 	track->layered_next = media->layered;
 	track->layered_link = &media->layered;
@@ -116,6 +120,8 @@ static void settle(struct track *track, int64_t now_us)
 	bool changed = active != (track->demand.told & all);
 
 	track->demand.due = false;
+	if (track->layers_len <= 1)
+		return;
 	if (!changed && !is_ignored(track, active, now_us))
 		return;
 	/* Without a worker to take it: again with the next tick. */
@@ -139,6 +145,16 @@ void demand_flush(struct media *media, int64_t now_us)
 
 /* ---- what is sent ---- */
 
+/* A layer that is sent now, and was at the last look: what came of it meanwhile is all of a second. */
+static bool is_whole(struct track *track, unsigned layer)
+{
+	struct track_layer *l = track->layer[layer];
+	bool was_sent = l->sent, is_sent = track_last_packet_us(track) - l->last_packet_us < TOGETHER_US;
+
+	l->sent = is_sent;
+	return was_sent && is_sent;
+}
+
 /* True when the others should know. */
 static bool measure_bitrates(struct track *track, int64_t now_us)
 {
@@ -153,8 +169,12 @@ static bool measure_bitrates(struct track *track, int64_t now_us)
 		uint32_t known = track->set.layer[i].bps;
 		l->octets = 0;
 		/* What a silent layer costs is what it did cost. */
-		if (!track->demand.measured_us || bps == 0)
+		if (!is_whole(track, i) || !track->demand.measured_us || bps == 0)
 			continue;
+		/* One second of two may have a key frame in it. */
+		uint32_t before = track->layer[i]->bps_before ? track->layer[i]->bps_before : bps;
+		track->layer[i]->bps_before = bps;
+		bps = MIN(bps, before);
 		if ((uint64_t)llabs((int64_t)bps - known) * 100 <= (uint64_t)known * BPS_NEWS_PCT)
 			continue;
 		track->set.layer[i].bps = bps;

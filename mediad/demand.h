@@ -26,7 +26,7 @@
 
 /* A local track begins: all its layers may be sent. */
 void demand_init(struct track *track);
-/* Looks after a track with several layers from now on; no longer. */
+/* Looks after a track with several layers, or with a picture that comes in here, from now on; no longer. */
 void demand_list(struct track *track);
 void demand_unlist(struct track *track);
 /* What seats here, or other mediads, take of a track has changed; told at the end of the turn. */

@@ -1,7 +1,6 @@
 #include "mediad/layer.h"
 
 #define DEFAULT_HEIGHT 720 /* of the highest layer */
-#define BPS_RATIO      3   /* a layer that was not measured costs that much more than the next lower */
 
 unsigned layer_height(const struct layer_set *set, unsigned layer)
 {
@@ -14,17 +13,6 @@ unsigned layer_height(const struct layer_set *set, unsigned layer)
 	return DEFAULT_HEIGHT >> (set->n - 1 - layer);
 }
 
-static uint64_t layer_bps(const struct layer_set *set, unsigned layer)
-{
-	uint64_t factor = 1;
-
-	for (unsigned i = layer + 1; i-- > 0; factor *= BPS_RATIO) {
-		if (set->layer[i].bps)
-			return set->layer[i].bps * factor;
-	}
-	return 0;
-}
-
 /* The smallest layer whose pictures, stretched by a tenth when tenths is 11, are as high as the tile. */
 static unsigned covering(const struct layer_set *set, unsigned tile, unsigned tenths)
 {
@@ -33,13 +21,6 @@ static unsigned covering(const struct layer_set *set, unsigned tile, unsigned te
 			return i;
 	}
 	return set->n - 1;
-}
-
-static unsigned affordable(const struct layer_set *set, unsigned layer, uint64_t max_bps)
-{
-	while (max_bps && layer > 0 && layer_bps(set, layer) > max_bps)
-		layer--;
-	return layer;
 }
 
 static unsigned nearest_sent(const struct layer_set *set, unsigned layer)
@@ -55,29 +36,30 @@ static unsigned nearest_sent(const struct layer_set *set, unsigned layer)
 	return layer;
 }
 
-void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint16_t tile_height, uint64_t max_bps,
+void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint16_t tile_height, unsigned limit,
 		  int64_t now_us)
 {
 	/* As it is and stretched by a tenth: between the two, what was chosen stays. */
 	unsigned high = covering(set, tile_height, 10), low = covering(set, tile_height, 11);
-	unsigned wanted = choice->wanted;
+	unsigned covers = choice->covers;
 
-	if (!choice->made || wanted >= set->n) {
-		wanted = high;
+	if (!choice->made || covers >= set->n) {
+		covers = high;
 		choice->lower_us = 0;
-	} else if (wanted < low) {
-		wanted = low;
+	} else if (covers < low) {
+		covers = low;
 		choice->lower_us = 0;
-	} else if (wanted <= high) {
+	} else if (covers <= high) {
 		choice->lower_us = 0;
 	} else if (choice->lower_us == 0) {
 		choice->lower_us = now_us;
 	} else if (now_us - choice->lower_us >= LAYER_PATIENCE_US) {
-		wanted = high;
+		covers = high;
 		choice->lower_us = 0;
 	}
 	choice->made = true;
-	choice->wanted = (uint8_t)affordable(set, wanted, max_bps);
+	choice->covers = (uint8_t)covers;
+	choice->wanted = (uint8_t)MIN(covers, MAX(limit, 1) - 1);
 	choice->target = (uint8_t)nearest_sent(set, choice->wanted);
 	if (set->layer[choice->wanted].sent)
 		choice->missing_us = 0;

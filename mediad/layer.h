@@ -9,9 +9,9 @@
  * Hysteresis: up when the tile is a tenth higher than the layer's pictures, down when they fit the lower layer's for
  *            LAYER_PATIENCE_US; a tile that moves within the tenth changes nothing.
  * Missing:   a layer that is wanted and does not come for LAYER_PATIENCE_US (its publisher has no bandwidth for it, or
- * no such camera) is still wanted, and so are all below it. Limit:     a receiver's bits per second, set by who
- * allocates (0 = none): no layer above it is wanted, but the lowest. Units:     heights in pixels, of a picture as it
- * is sent and of a tile as it is shown.
+ * no such camera) is still wanted, and so are all below it. Limit:     how many of the lowest layers a receiver may
+ * have (alloc.h); no other is wanted. Units:     heights in pixels, of a picture as it is sent and of a tile as it is
+ * shown.
  *
  * Pure. */
 #ifndef PARLEY_MEDIAD_LAYER_H
@@ -37,6 +37,7 @@ struct layer_set {
 /* A receiver's; zeroed at first. */
 struct layer_choice {
 	bool made;
+	uint8_t covers; /* the smallest that covers the tile */
 	uint8_t wanted, target;
 	int64_t lower_us;   /* since when a lower layer would do; 0 = it does not */
 	int64_t missing_us; /* since when the wanted layer does not come; 0 = it does */
@@ -44,7 +45,7 @@ struct layer_choice {
 };
 
 /* Chooses anew; call it when something has changed, and once in a while for LAYER_PATIENCE_US. */
-void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint16_t tile_height, uint64_t max_bps,
+void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint16_t tile_height, unsigned limit,
 		  int64_t now_us);
 /* The height of a layer's pictures; one that was not seen yet follows from its neighbours, each half of the next. */
 unsigned layer_height(const struct layer_set *set, unsigned layer);

@@ -27,6 +27,7 @@ int media_start(struct mediad *md, struct media **ret_media)
 	media->talking_due_us = MEDIA_NEVER_DUE;
 	media->layers_due_us = MEDIA_NEVER_DUE;
 	media->reseat_at_us = MEDIA_NEVER_DUE;
+	media->rate_due_us = media->rate_tick_us = MEDIA_NEVER_DUE;
 	media->peer = calloc(md->table.max_transports, sizeof(media->peer[0]));
 	media->due_us = calloc(md->table.max_transports, sizeof(media->due_us[0]));
 	media->local = calloc(md->table.max_tracks, sizeof(struct track *));
@@ -229,6 +230,7 @@ static void peer_wants_pictures(struct media_peer *peer, int64_t now_us)
 		if (peer->seat[i])
 			seat_restart(peer->seat[i], now_us);
 	}
+	rate_changed(peer);
 	peer_due(peer, now_us);
 }
 
@@ -273,6 +275,7 @@ void media_on_closed(struct transport *t)
 		peer->track[i] = track_free(peer->track[i]);
 	}
 	seating_set_places(peer);
+	rate_forget(peer);
 	call_leave(peer);
 	media->peer[peer->slot] = media->peer[--media->peers_len];
 	media->peer[peer->slot]->slot = peer->slot;
@@ -430,6 +433,7 @@ static void tell_seats(struct media *media, int64_t now_us)
 void media_flush(struct media *media, int64_t now_us)
 {
 	seating_flush(media);
+	rate_flush(media, now_us);
 	tell_seats(media, now_us);
 	demand_flush(media, now_us);
 	announce_flush(media);

@@ -88,12 +88,13 @@ static void on_fir(struct media_peer *peer, const struct rtcp_packet *packet, in
 static void on_transport_wide(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
 {
 	stat_add(&peer->media->md->counters->twcc_received, 1);
-	if (peer->bwe && bwe_on_feedback(peer->bwe, packet, now_us) < 0)
-		stat_add(&peer->media->md->counters->rtcp_bad, 1);
+	rate_on_feedback(peer, packet, now_us);
 }
 
 static void on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
 {
+	uint64_t bps;
+
 	if (packet->type == RTCP_RTPFB && packet->count == RTCP_RTPFB_NACK)
 		on_nack(peer, packet, now_us);
 	else if (packet->type == RTCP_RTPFB && packet->count == RTCP_RTPFB_TWCC)
@@ -102,6 +103,8 @@ static void on_feedback(struct media_peer *peer, const struct rtcp_packet *packe
 		on_keyframe_request(peer, rtcp_media_ssrc(packet), now_us);
 	else if (packet->type == RTCP_PSFB && packet->count == RTCP_PSFB_FIR)
 		on_fir(peer, packet, now_us);
+	else if (packet->type == RTCP_PSFB && packet->count == RTCP_PSFB_AFB && rtcp_read_remb(packet, &bps) == 0)
+		rate_on_remb(peer, bps, now_us);
 }
 
 void report_on_rtcp(struct media_peer *peer, const uint8_t *data, size_t len, int64_t now_us)

@@ -19,8 +19,10 @@
 #define SEAT_AUDIO_STEP	   (20 * USEC_PER_MSEC) /* the last packet's own length */
 #define SEAT_CLOSE_US	   (100 * USEC_PER_MSEC)
 #define RTX_OSN_LEN	   2
+#define RTP_PADDING	   0x20
 #define SRTP_TAG	   16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX   14
+#define SEAT_PAD_RECENT	   64 /* packets of the history that padding is taken from */
 
 /* One packet as it is to be written. */
 struct seat_write {
@@ -31,7 +33,8 @@ struct seat_write {
 	uint16_t picture_id;
 	uint8_t tl0picidx, pt;
 	bool marker, is_rtx;
-	uint16_t osn; /* RTX: the original's sequence number */
+	uint16_t osn;	 /* RTX: the original's sequence number */
+	uint8_t padding; /* RTX: nothing but so many bytes of padding; 0 = a payload */
 };
 
 static struct mediad *seat_mediad(const struct seat *seat)
@@ -84,6 +87,7 @@ int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat)
 	seat->peer = peer;
 	seat->fir_command = -1;
 	seat->tile_height = LAYER_TALLEST;
+	seat->limit = ALLOC_ALL;
 	seat->resend_budget = SEAT_RESEND_BUDGET;
 	err = session_seat_new(table, &seat->rec);
 	if (err < 0) {
@@ -155,9 +159,23 @@ static bool seat_is_paused(const struct seat *seat)
 	return seat->source->member->paused || seat->peer->member->paused;
 }
 
+/* Nobody looks, or the way there takes nothing. */
+static bool seat_is_off(const struct seat *seat)
+{
+	return seat->hidden || seat->limit == 0;
+}
+
+/* What it is while nothing flows. */
+static enum seat_state seat_at_rest(const struct seat *seat)
+{
+	if (seat_is_paused(seat))
+		return SEAT_PAUSED;
+	return seat->limit == 0 ? SEAT_WEAK : SEAT_WAITING;
+}
+
 static void seat_want_keyframe(struct seat *seat, int64_t now_us)
 {
-	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat) && !seat->hidden)
+	if (seat->source && peer_can_send(seat->peer) && !seat_is_paused(seat) && !seat_is_off(seat))
 		track_want_keyframe(seat->source, seat->choice.target, now_us);
 }
 
@@ -198,13 +216,30 @@ static void seat_release(struct seat *seat, int64_t now_us)
 		track_catch_up(seat, now_us);
 }
 
+/* After something that it depends on has changed. */
+static void seat_turn(struct seat *seat, bool was_off, int64_t now_us)
+{
+	bool off = seat_is_off(seat);
+
+	if (off != was_off) {
+		seat->leave_us = 0;
+		if (off)
+			seat_close(seat, now_us);
+		else if (seat->mapped) /* on again before it was closed */
+			seat_release(seat, now_us);
+		else
+			seat_unmap(seat);
+	}
+	seat_move(seat, seat_at_rest(seat));
+}
+
 unsigned seat_layers(const struct seat *seat)
 {
 	unsigned target = 1u << seat->choice.target;
 
 	if (seat->peer->member->paused)
 		return 0;
-	if (seat->hidden)
+	if (seat_is_off(seat))
 		return seat->mapped ? 1u << seat->rec->layer : 0; /* the picture under way */
 	unsigned wanted = 1u << seat->choice.wanted;
 	/* With nothing to show, a lower layer's picture is better than none. */
@@ -221,7 +256,7 @@ void seat_choose(struct seat *seat, int64_t now_us)
 	if (seat->source->set.n <= 1)
 		seat->choice = (struct layer_choice){ 0 };
 	else
-		layer_choose(&seat->choice, &seat->source->set, seat->tile_height, seat->max_bps, now_us);
+		layer_choose(&seat->choice, &seat->source->set, seat->tile_height, seat->limit, now_us);
 	if (seat->choice.target != before) {
 		seat_release(seat, now_us);
 		if (!seat->mapped || seat->rec->layer != seat->choice.target)
@@ -230,10 +265,21 @@ void seat_choose(struct seat *seat, int64_t now_us)
 	track_seats_changed(seat->source);
 }
 
-void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us)
+void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us)
 {
-	seat->max_bps = max_bps;
+	bool had = seat->limit > 0, off = seat_is_off(seat);
+
+	if (seat->limit == limit)
+		return;
+	seat->limit = limit;
+	if (!seat->source)
+		return;
 	seat_choose(seat, now_us);
+	if (had == (limit > 0))
+		return;
+	seat_turn(seat, off, now_us);
+	track_seats_changed(seat->source);
+	seat_want_keyframe(seat, now_us);
 }
 
 /* False: a picture is under way; the call is seated again when it is whole. */
@@ -262,6 +308,8 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 	seat->choice = (struct layer_choice){ 0 };
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
+	seat->limit = rate_begin(seat->peer);
+	rate_changed(seat->peer);
 	seat->rec->source = track ? track->handle : 0;
 	seat->rec->source_mediad = track ? (uint16_t)track->mediad : 0;
 	peer_seats_changed(seat->peer);
@@ -277,7 +325,7 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 	if (seat->next)
 		seat->next->link = &seat->next;
 	track->seats = seat;
-	seat_move(seat, seat_is_paused(seat) ? SEAT_PAUSED : SEAT_WAITING);
+	seat_move(seat, seat_at_rest(seat));
 	seat_choose(seat, now_us);
 	track_seats_changed(track);
 	seat_want_keyframe(seat, now_us);
@@ -287,7 +335,7 @@ void seat_set_source(struct seat *seat, struct track *track, int64_t now_us)
 {
 	if (seat->source != track && seat_may_leave(seat, now_us)) {
 		seat_take_source(seat, track, now_us);
-	} else if (seat->source == track && seat->leave_us && !seat->hidden) { /* it stays after all */
+	} else if (seat->source == track && seat->leave_us && !seat_is_off(seat)) { /* it stays after all */
 		seat->leave_us = 0;
 		seat_release(seat, now_us);
 	}
@@ -306,33 +354,27 @@ void seat_on_pause(struct seat *seat, int64_t now_us)
 		seat_unmap(seat);
 		seat_move(seat, SEAT_PAUSED);
 	} else if (seat_state(seat) == SEAT_PAUSED) {
-		seat_move(seat, SEAT_WAITING);
+		seat_move(seat, seat_at_rest(seat));
 		track_seats_changed(seat->source);
 		seat_want_keyframe(seat, now_us);
 	}
+	rate_changed(seat->peer);
 }
 
 void seat_on_view(struct seat *seat, int64_t now_us)
 {
-	bool hidden = seat->source && view_hides(seat->peer, seat->source);
+	bool hidden = seat->source && view_hides(seat->peer, seat->source), off = seat_is_off(seat);
 
 	if (!seat->source)
 		return;
 	seat->tile_height = view_height(seat->peer, seat->source);
+	rate_changed(seat->peer);
 	if (hidden == seat->hidden) {
 		seat_choose(seat, now_us);
 		return;
 	}
 	seat->hidden = hidden;
-	seat->leave_us = 0;
-	if (hidden)
-		seat_close(seat, now_us);
-	else if (seat->mapped) /* shown again before it was closed */
-		seat_release(seat, now_us);
-	else
-		seat_unmap(seat);
-	if (!seat_is_paused(seat))
-		seat_move(seat, SEAT_WAITING);
+	seat_turn(seat, off, now_us);
 	seat_choose(seat, now_us);
 	track_seats_changed(seat->source);
 	seat_want_keyframe(seat, now_us);
@@ -592,8 +634,14 @@ static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_writ
 	rtp_begin(&w, p, EGRESS_PACKET_MAX, needs_two_bytes(&seat_mline(seat)->ext));
 	write_extensions(seat, &w, write, now_us);
 	if (rtp_end(&w, write->pt, write->marker, (uint16_t)write->index, write->timestamp, write->ssrc) < 0 ||
-	    w.len + prefix > EGRESS_PACKET_MAX)
+	    w.len + MAX(prefix, write->padding) > EGRESS_PACKET_MAX)
 		return 0;
+	if (write->padding) {
+		memset(p + w.len, 0, write->padding);
+		p[w.len + write->padding - 1] = write->padding;
+		p[0] |= RTP_PADDING;
+		return w.len + write->padding;
+	}
 	if (write->is_rtx)
 		rtp_put16(p + w.len, write->osn);
 	size_t payload_len = write_payload(seat, p + w.len + prefix, EGRESS_PACKET_MAX - w.len - prefix, write);
@@ -614,8 +662,8 @@ static int send_packet(struct seat *seat, const struct seat_write *write, int64_
 	int err = egress_rtp(md->egress, seat->peer->t, p, len, write->index);
 	if (err < 0)
 		return err;
-	if (seat->peer->bwe && seat->peer->t->rec->twcc_tx_seq != number)
-		bwe_on_sent(seat->peer->bwe, number, (unsigned)len + SRTP_TAG, 0, now_us);
+	rate_on_sent(seat, write->is_rtx, seat->peer->t->rec->twcc_tx_seq != number, number, (unsigned)len + SRTP_TAG,
+		     now_us);
 	stat_add(&md->counters->packets_forwarded, 1);
 	stat_add(&md->counters->bytes_forwarded, len);
 	seat->peer->quality.bytes_in += len;
@@ -666,10 +714,10 @@ static void seat_forget_gap(struct seat *seat, uint64_t from, uint64_t to)
 		seat->rec->history[from % SESSION_HISTORY].generation = 0;
 }
 
-/* What is hidden gets nothing but the rest of a picture. */
+/* What is off gets nothing but the rest of a picture. */
 static bool seat_is_closed(struct seat *seat, int64_t now_us)
 {
-	if (LIKELY(!seat->hidden))
+	if (LIKELY(!seat_is_off(seat)))
 		return false;
 	if (!seat->mapped || now_us < seat->leave_us)
 		return !seat->mapped;
@@ -716,13 +764,13 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 	rec->packets++;
 	seat->resend_budget = MIN(seat->resend_budget + 1, SEAT_RESEND_BUDGET);
 	rec->octets += head->payload_len;
-	if ((rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER)) && !seat->hidden)
+	if ((rec->media == MEDIA_AUDIO || (head->flags & RING_MARKER)) && !seat_is_off(seat))
 		seat_move(seat, SEAT_LIVE);
 	if (first)
 		report_seat(seat, packet->now_us);
 	if (LIKELY(!seat->leave_us) || !seat_is_whole(seat, packet->now_us))
 		return;
-	if (seat->hidden)
+	if (seat_is_off(seat))
 		seat_close(seat, packet->now_us);
 	if (seat->peer->call->reseat_due)
 		seating_later(seat->peer->call);
@@ -771,6 +819,45 @@ static bool seat_resend(struct seat *seat, const struct session_history *h, int6
 	return send_packet(seat, &write, now_us) == 0;
 }
 
+bool seat_pad_again(struct seat *seat, int64_t now_us)
+{
+	uint64_t next = atomic_load_explicit(&seat->rec->next, memory_order_relaxed);
+
+	if (seat->rec->media != MEDIA_VIDEO || seat->rec->packets == 0 || !peer_can_send(seat->peer))
+		return false;
+	for (unsigned tries = 0; tries < 2; tries++) {
+		uint64_t index = next - 1 - seat->padded++ % SEAT_PAD_RECENT;
+		size_t i = index % SESSION_HISTORY;
+		const struct session_history *h = &seat->rec->history[i];
+		if (h->generation && h->seq == (uint16_t)index && seat_resend(seat, h, now_us)) {
+			seat->resent_ms[i] = (uint32_t)(now_us / USEC_PER_MSEC) | 1;
+			return true;
+		}
+		seat->padded = 0; /* overwritten meanwhile: from the newest again */
+	}
+	return false;
+}
+
+bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us)
+{
+	static const struct ring_head nothing;
+	struct session_seat *rec = seat->rec;
+
+	if (rec->media != MEDIA_VIDEO || rec->packets == 0 || rec->rtx_pt == 0 || !peer_can_send(seat->peer))
+		return false;
+	struct seat_write write = {
+		.head = &nothing,
+		.index = atomic_load_explicit(&rec->rtx_next, memory_order_relaxed),
+		.ssrc = rec->rtx_ssrc,
+		.timestamp = rec->timestamp_last,
+		.pt = rec->rtx_pt,
+		.is_rtx = true,
+		.padding = (uint8_t)MAX(1, MIN(bytes, UINT8_MAX)),
+	};
+	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
+	return send_packet(seat, &write, now_us) == 0;
+}
+
 void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 {
 	struct stats_mediad *counters = seat_mediad(seat)->counters;
@@ -780,7 +867,7 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 	uint32_t now_ms = (uint32_t)(now_us / USEC_PER_MSEC) | 1;
 
 	stat_add(&counters->nacks_received, 1);
-	if (h->generation == 0 || h->seq != seq || !peer_can_send(seat->peer)) {
+	if (h->generation == 0 || h->seq != seq || !peer_can_send(seat->peer) || seat->limit == 0) {
 		stat_add(&counters->rtx_missing, 1);
 		return;
 	}
@@ -798,7 +885,8 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us)
 {
-	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat) && !seat->hidden)
+	if (seat->source && seat->rec->media == MEDIA_VIDEO && !seat_is_paused(seat) && !seat->hidden &&
+	    seat->limit > 0)
 		track_want_keyframe(seat->source, seat->mapped ? seat->rec->layer : seat->choice.target, now_us);
 }
 

@@ -2,6 +2,7 @@
  *
  *   EMPTY ──source──▶ WAITING ──first packet of a key frame (audio: first packet) sent──▶ LIVE
  *   LIVE, WAITING ──other source──▶ WAITING      LIVE, WAITING ──its member pauses──▶ PAUSED ──goes on──▶ WAITING
+ *   any with a source ──its lowest layer does not fit any more──▶ WEAK ──it does again──▶ WAITING
  *   any ──no source──▶ EMPTY
  *
  * Sequence:  out index = out_base + (source index − source_base): what the publisher's network lost leaves a
@@ -19,6 +20,7 @@
 #define PARLEY_MEDIAD_SEAT_H
 
 #include "mediad/codec.h"
+#include "mediad/rate.h"
 #include "mediad/track.h"
 
 struct media_peer;
@@ -33,7 +35,9 @@ struct seat {
 	unsigned maps; /* how often a new beginning was made */
 	struct layer_choice choice;
 	uint16_t tile_height;	 /* as the client says; LAYER_TALLEST when it does not */
-	uint64_t max_bps;	 /* what it may cost; 0 = no limit */
+	unsigned limit;		 /* how many of the lowest layers it may have; 0 = nothing, ALLOC_ALL = no limit */
+	struct seat_meter meter; /* rate.c */
+	unsigned padded;	 /* packets of the history that were sent again as padding, from the newest back */
 	bool frame_open;	 /* video: the last packet sent was not its frame's last, */
 	uint32_t open_timestamp; /* which has this timestamp (source's) */
 	unsigned holes;		 /* packets below the last one that have not come (yet) */
@@ -84,14 +88,19 @@ enum seat_state seat_state(const struct seat *seat);
 unsigned seat_layers(const struct seat *seat);
 /* Chooses its layer anew. */
 void seat_choose(struct seat *seat, int64_t now_us);
-/* For who allocates: no layer that costs more is forwarded, but the lowest. 0 = no limit. */
-void seat_set_limit(struct seat *seat, uint64_t max_bps, int64_t now_us);
+/* For who allocates: it may have so many of the lowest layers. 0: nothing is forwarded once the picture under way is
+ * whole, and its state says so. */
+void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us);
 /* A key frame waits: may it begin? */
 bool seat_begins(const struct seat *seat, int64_t now_us);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */
 void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us);
+/* One packet to fill a probe with: of the last ones sent, again by RTX. False: there is none. */
+bool seat_pad_again(struct seat *seat, int64_t now_us);
+/* Or an empty one, of about that many bytes, on the RTX stream. False: nothing was sent yet, or there is no RTX. */
+bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us);
 /* The receiver needs a key frame. */
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us);
 void seat_on_block(struct seat *seat, const struct rtcp_block *block, int64_t now_us);

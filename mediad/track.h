@@ -37,6 +37,8 @@ struct track_layer {
 	int64_t last_packet_us;	       /* 0 = never */
 	uint16_t height;	       /* as the last key frame said; 0 = not known */
 	uint32_t octets;	       /* since it was last measured */
+	bool sent;		       /* when it was last measured */
+	uint32_t bps_before;	       /* as it was measured then; 0 = it was not */
 	uint32_t key_timestamp;
 	bool parameters;	       /* H.264: parameter sets came, */
 	uint32_t parameters_timestamp; /* last with this picture */
@@ -74,7 +76,7 @@ struct track {
 	struct seat *seats;	    /* who watches, here */
 	uint8_t watched;	    /* layers that they take: bit i = layer i */
 	struct layer_set set;
-	struct track *layered_next, **layered_link; /* in media->layered, when it has several layers */
+	struct track *layered_next, **layered_link; /* in media->layered: demand.c looks after it */
 	struct track_layer *layer[SESSION_LAYERS_MAX];
 	uint8_t loss[SHM_PROCESSES_MAX]; /* local: worst subscriber's on other mediads */
 	/* local: mediads that were told, that must be told */

@@ -78,7 +78,10 @@ struct stats_mediad {
 	stat_t tcp_accepted, tcp_closed;
 	stat_t tcp_strangers; /* of the closed ones: never proved themselves */
 	stat_t tcp_dropped;   /* frames that a full connection did not take */
-	stat_t reserved[26];
+	stat_t probes;
+	/* gauges: seats that get less than their tile shows, and of these those that get nothing */
+	stat_t seats_limited, seats_weak;
+	stat_t reserved[23];
 } SHM_ALIGNED;
 
 struct stats_region {

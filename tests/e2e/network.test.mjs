@@ -47,9 +47,8 @@ async function startNetwork() {
     },
     /** The others' flows stay; all else, also what begins meanwhile, is the one's who is cut off. */
     async cut(...others) {
-      const ports = await Promise.all(others.map(localPort));
-      safe = new Set([...udp.seenFrom].filter(([, port]) => ports.includes(port)).map(([flow]) => flow));
-      assert.equal(safe.size, others.length, "the flows of those who stay are known");
+      safe = new Set(await Promise.all(others.map((other) => udp.flowOf(other))));
+      assert.ok(safe.size === others.length && !safe.has(undefined), "the flows of those who stay are known");
       tcp.cut();
     },
     mend() {
@@ -62,16 +61,6 @@ async function startNetwork() {
       await server.stop();
     },
   };
-}
-
-/** From which port this page's media come, as the server sees and says it: the proxy's. */
-function localPort(person) {
-  return person.run(async () => {
-    const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
-    const stats = await pc.getStats();
-    const transport = [...stats.values()].find((s) => s.type === "transport");
-    return stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId).port;
-  });
 }
 
 async function threeInCall() {

@@ -199,6 +199,21 @@ static unsigned lab_random(void)
 	return the_lab->random >> 8;
 }
 
+/* When what is sent now has passed the device's bottleneck; 0: its queue is full. */
+static int64_t bottleneck(struct lab_device *d, size_t len)
+{
+	int64_t from_us = MAX(d->down_free_us, the_lab->now_us);
+
+	if (d->down_bps == 0)
+		return the_lab->now_us;
+	if (from_us - the_lab->now_us > d->down_queue_ms * USEC_PER_MSEC) {
+		d->down_dropped++;
+		return 0;
+	}
+	d->down_free_us = from_us + (int64_t)((double)(len + BWE_OVERHEAD) * 8e6 / d->down_bps);
+	return d->down_free_us;
+}
+
 static void wire_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *data, size_t len, uint64_t index)
 {
 	assert_true(wires_len < WIRE_MAX);
@@ -226,8 +241,11 @@ int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size
 	check_unused(d, rtp_get32(packet + 8), index);
 	check_stored_past(d, rtp_get32(packet + 8), index);
 	the_lab->rtp_out++;
-	if (!the_lab->refuse_rtp && lab_random() % 100 >= d->loss_down)
+	int64_t passed_us = bottleneck(d, len);
+	if (!the_lab->refuse_rtp && lab_random() % 100 >= d->loss_down && passed_us) {
 		wire_put(d, false, false, packet, len, index);
+		wires[wires_len - 1].at_us += passed_us - the_lab->now_us;
+	}
 	free(packet);
 	return the_lab->refuse_rtp ? -ENOTCONN : 0;
 }
@@ -456,6 +474,7 @@ static void sender_init(struct lab_sender *s, unsigned number, unsigned kind)
 	s->keyframe_due = true;
 	s->on = kind < 2;
 	s->level = LAB_LEVEL;
+	s->bytes = 200;
 }
 
 struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, bool receives, bool sends,
@@ -502,6 +521,7 @@ struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, ui
 	struct mediad *md = &lab->m[mediad].md;
 
 	*d = (struct lab_device){ .lab = lab, .number = lab->devices_len++, .mediad = mediad };
+	twcc_init(&d->down);
 	assert_int_equal(session_transport_new(&md->table, &d->rec), 0);
 	d->rec->call.b[0] = call;
 	d->rec->member.b[0] = member;
@@ -672,8 +692,8 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 	rtp_put32(q, s->frame);
 	q += 4;
 	*q++ = (uint8_t)place;
-	memset(q, 0xaa, 200);
-	q += 200;
+	memset(q, 0xaa, s->bytes);
+	q += s->bytes;
 	len = (size_t)(q - p);
 	remember(s, seq, p, len);
 	return len;
@@ -857,7 +877,15 @@ static void receive(struct lab_device *d, const struct wire *w)
 		return;
 	const struct rtp_element *mid = rtp_find(&rtp, LAB_EXT_MID);
 	assert_non_null(mid);
-	assert_int_equal(rtp_find(&rtp, LAB_EXT_TWCC) != NULL, d->rec->mline[0].ext.twcc != 0);
+	const struct rtp_element *number = rtp_find(&rtp, LAB_EXT_TWCC);
+	assert_int_equal(number != NULL, d->rec->mline[0].ext.twcc != 0);
+	if (number && d->feedback)
+		twcc_on_packet(&d->down, rtp_get16(number->data), rtp.marker, d->lab->now_us);
+	if (rtp.payload_len == 0) {
+		assert_true(is_rtx && rtp.padding_len > 0);
+		d->paddings++;
+		return;
+	}
 	const struct rtp_element *level = rtp_find(&rtp, d->rec->mline[0].ext.audio_level);
 	if (level && !s->video) {
 		assert_int_equal(level->len, 1);
@@ -943,6 +971,16 @@ static void send_receiver_report(struct lab_device *d)
 	}
 	assert_int_equal(rtcp_add_rr(&out, d->video.ssrc, block, d->streams_len), 0);
 	wire_put(d, true, true, p, out.len, 0);
+}
+
+static void send_feedback(struct lab_device *d)
+{
+	uint8_t p[1200];
+	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
+
+	if (twcc_due_us(&d->down) <= d->lab->now_us &&
+	    twcc_build(&d->down, &out, d->video.ssrc, d->audio.ssrc, d->lab->now_us) == 0)
+		wire_put(d, true, true, p, out.len, 0);
 }
 
 static void count_twcc(void *arg, uint16_t seq, bool received, int64_t at_us)
@@ -1078,6 +1116,8 @@ static void device_run(struct lab_device *d)
 		d->rr_us = lab->now_us;
 		send_receiver_report(d);
 	}
+	if (d->feedback)
+		send_feedback(d);
 	for (unsigned i = 0; i < d->streams_len && !d->deaf; i++) {
 		if (d->stream[i]->video && lab->now_us / 1000 % 5 == 0)
 			ask_missing(d, d->stream[i]);

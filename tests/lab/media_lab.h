@@ -73,8 +73,9 @@ struct lab_sender {
 	uint16_t picture_id;
 	uint8_t tl0picidx;
 	uint32_t frame;
-	uint8_t level; /* audio */
-	bool red;      /* audio: wrapped (RFC 2198), with an older copy that is nonsense */
+	uint8_t level;	/* audio */
+	uint16_t bytes; /* that fill a packet */
+	bool red;	/* audio: wrapped (RFC 2198), with an older copy that is nonsense */
 	uint8_t loss_reported;
 	uint8_t layer;	 /* of a camera in layers */
 	const char *rid; /* NULL: none */
@@ -116,7 +117,15 @@ struct lab_device {
 	unsigned streams_len;
 	/* loss in percent of RTP, both ways */
 	unsigned loss_up, loss_down;
-	bool deaf;		/* no NACKs from this device */
+	bool deaf; /* no NACKs from this device */
+	/* The way to it: a bottleneck with a queue in front; 0 = none. It tells by transport-wide feedback what came.
+	 */
+	double down_bps;
+	unsigned down_queue_ms, down_dropped;
+	int64_t down_free_us; /* when the bottleneck is idle again */
+	bool feedback;
+	struct twcc down;
+	unsigned paddings;	/* empty packets */
 	struct msg_seats seats; /* the last list (its first part) */
 	unsigned seats_told;
 	uint8_t speaker, speaker_level; /* the last that it was told; 0 = nobody */

@@ -1,5 +1,5 @@
-// Stands between clients and the mediads (media.advertise = its address): drops what it is told to and shows
-// every datagram to a tap. One upstream socket per client address, as a NAT would have.
+// Stands between clients and the mediads (media.advertise = its address): drops what it is told to, makes the way to a
+// client narrow, and shows every datagram to a tap. One upstream socket per client address, as a NAT would have.
 import { createSocket } from "node:dgram";
 
 export class UdpProxy {
@@ -8,6 +8,7 @@ export class UdpProxy {
     const proxy = new UdpProxy();
     proxy.sockets = [];
     proxy.clients = new Map();
+    proxy.narrow = new Map();
     // From which port the mediads see a client; nothing for one of whom nothing was passed on.
     proxy.seenFrom = new Map();
     proxy.drop = drop;
@@ -27,8 +28,11 @@ export class UdpProxy {
           up.on("message", (back) => {
             proxy.tap("down", key, back);
             if (proxy.drop("down", key, back)) return void proxy.counts.dropped++;
+            const send = () => listener.send(back, from.port, from.address);
+            const way = proxy.narrow.get(key);
+            if (way && !way.take(back.length, send)) return void proxy.counts.dropped++;
             proxy.counts.down++;
-            listener.send(back, from.port, from.address);
+            if (!way) send();
           });
           up.on("error", () => {});
           up.once("listening", () => proxy.seenFrom.set(key, up.address().port));
@@ -45,8 +49,53 @@ export class UdpProxy {
     return proxy;
   }
 
+  /** The flow of a page's media. */
+  async flowOf(person) {
+    const port = await person.run(async () => {
+      const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
+      const stats = await pc.getStats();
+      const transport = [...stats.values()].find((s) => s.type === "transport");
+      return stats.get(stats.get(transport.selectedCandidatePairId).localCandidateId).port;
+    });
+    // The page says from which port the server sees it come: the proxy's.
+    return [...this.seenFrom].find(([, from]) => from === port)?.[0];
+  }
+
+  /** From now on so many bits per second get to that client, behind a queue; Infinity: as fast as they come. */
+  limit(flow, bps, queueMs = 300) {
+    const way = this.narrow.get(flow) ?? new Narrow();
+    Object.assign(way, { bps, queueMs });
+    this.narrow.set(flow, way);
+  }
+
   stop() {
+    for (const way of this.narrow.values()) clearTimeout(way.timer);
     for (const s of this.sockets) s.close();
+  }
+}
+
+/** A bottleneck with a queue in front, which drops what comes when it is full. */
+class Narrow {
+  constructor() {
+    this.freeAt = 0;
+    this.waiting = [];
+  }
+
+  take(bytes, send) {
+    const now = performance.now();
+    const from = Math.max(this.freeAt, now);
+    if (from - now > this.queueMs) return false;
+    this.freeAt = from + (bytes * 8e3) / this.bps;
+    this.waiting.push({ at: this.freeAt, send });
+    if (this.waiting.length === 1) this.wait();
+    return true;
+  }
+
+  wait() {
+    this.timer = setTimeout(() => {
+      while (this.waiting.length > 0 && this.waiting[0].at <= performance.now()) this.waiting.shift().send();
+      if (this.waiting.length > 0) this.wait();
+    }, this.waiting[0].at - performance.now());
   }
 }
 

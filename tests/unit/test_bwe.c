@@ -14,9 +14,10 @@
 #define FLIGHT	 8192
 #define START_US (1000 * USEC_PER_SEC)
 
-/* A path of one bottleneck: a queue of at most queue_ms in front of bps, delay both ways, loss by dice. */
+/* A path of one bottleneck: a queue of at most queue_ms in front of bps, delay both ways, loss by dice. The receiver is
+ * busy with something else for up to stall_ms at a time, half of the time. */
 struct path {
-	double bps, loss, jitter_ms, queue_ms;
+	double bps, loss, jitter_ms, queue_ms, stall_ms;
 	int64_t delay_us;
 };
 
@@ -28,7 +29,9 @@ struct sim {
 	int64_t now_us, free_us; /* when the bottleneck is idle again */
 	uint16_t seq;
 	double media_bps; /* what the seats would send at most */
-	double owed;	  /* bytes that the pacer may send */
+	bool deaf;	  /* they send that, whatever the estimate */
+	int64_t stall_from_us, stall_to_us;
+	double owed; /* bytes that the pacer may send */
 	struct {
 		int64_t at_us;
 		uint16_t seq;
@@ -66,6 +69,18 @@ static struct sim *sim_new(struct path path, double media_bps)
 	return sim;
 }
 
+/* When a busy receiver sees what came at that time. */
+static int64_t seen_at(struct sim *sim, int64_t at_us)
+{
+	if (sim->path.stall_ms == 0)
+		return at_us;
+	while (at_us >= sim->stall_to_us) {
+		sim->stall_from_us = MAX(sim->stall_to_us, START_US) + (int64_t)(dice(sim) * sim->path.stall_ms * 1000);
+		sim->stall_to_us = sim->stall_from_us + (int64_t)(dice(sim) * sim->path.stall_ms * 1000);
+	}
+	return at_us >= sim->stall_from_us ? sim->stall_to_us : at_us;
+}
+
 static void sim_send(struct sim *sim, unsigned bytes, uint8_t cluster)
 {
 	const struct path *path = &sim->path;
@@ -82,7 +97,7 @@ static void sim_send(struct sim *sim, unsigned bytes, uint8_t cluster)
 	sim->free_us += wire_us;
 	assert_in_range(sim->flight_len, 0, FLIGHT - 1);
 	sim->flight[sim->flight_len].at_us =
-		sim->free_us + path->delay_us + (int64_t)(dice(sim) * path->jitter_ms * 1000);
+		seen_at(sim, sim->free_us + path->delay_us + (int64_t)(dice(sim) * path->jitter_ms * 1000));
 	sim->flight[sim->flight_len++].seq = (uint16_t)(sim->seq - 1);
 }
 
@@ -132,7 +147,7 @@ static void sim_step(struct sim *sim)
 		}
 		sim->owed = 0;
 	} else {
-		sim->owed += MIN(rate, sim->media_bps) / 8e6 * STEP_US;
+		sim->owed += (sim->deaf ? sim->media_bps : MIN(rate, sim->media_bps)) / 8e6 * STEP_US;
 	}
 	for (; sim->owed > PACKET + BWE_OVERHEAD; sim->owed -= PACKET + BWE_OVERHEAD)
 		sim_send(sim, PACKET, 0);
@@ -284,6 +299,76 @@ static void test_silence(void **state)
 	free(sim);
 }
 
+/* Scheduling on a machine with too much to do: delays rise and fall, and nothing is in the way. */
+static void test_a_busy_receiver_is_no_queue(void **state)
+{
+	const double stalls_ms[] = { 10, 30, 60, 150 };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(stalls_ms); i++) {
+		struct sim *sim = sim_new(
+			(struct path){ .bps = 50e6, .queue_ms = 300, .delay_us = 1000, .stall_ms = stalls_ms[i] },
+			1.5e6);
+		sim->deaf = true;
+		sim_run(sim, 60);
+		assert_int_equal(bwe_cut_us(&sim->bwe), 0);
+		assert_between(bwe_rate(&sim->bwe, sim->now_us), 1.4e6, 20e6);
+		free(sim);
+	}
+}
+
+/* What is sent does not follow the estimate and is a little too much: the queue is full, which is no rising delay any
+ * more, and little is lost. */
+static void test_a_full_queue_is_seen(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 1e6, .queue_ms = 300, .delay_us = 25000 }, 1.05e6);
+	sim->deaf = true;
+	sim_run(sim, 15);
+	for (unsigned i = 0; i < 10; i++) {
+		sim_run(sim, 1);
+		assert_between(sim->now_us - bwe_cut_us(&sim->bwe), 0, 1e6);
+		assert_between(bwe_rate(&sim->bwe, sim->now_us), 0.75e6, 0.9e6);
+		assert_between(bwe_queue_us(&sim->bwe), 80e3, 320e3);
+	}
+	/* It is sent less: the queue is gone, and the estimate is what was met. */
+	sim->media_bps = 300e3;
+	sim_run(sim, 2);
+	assert_between(bwe_queue_us(&sim->bwe), 0, 15e3);
+	assert_between(bwe_rate(&sim->bwe, sim->now_us), 0.5e6, 1.1e6);
+	free(sim);
+}
+
+/* The seats send more than the estimate had seen, and it arrives: the path takes it. */
+static void test_what_arrives_is_proven(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 20e6, .queue_ms = 300, .delay_us = 5000 }, 200e3);
+	sim->deaf = true;
+	sim_run(sim, 5);
+	sim->media_bps = 3e6;
+	sim_run(sim, 1);
+	assert_between(bwe_rate(&sim->bwe, sim->now_us), 2.8e6, 20e6);
+	assert_int_equal(bwe_cut_us(&sim->bwe), 0);
+	free(sim);
+}
+
+static void test_after_an_outage_it_goes_on(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 3e6, .queue_ms = 300, .delay_us = 25000 }, 2e6);
+	sim_run(sim, 10);
+	double before = bwe_rate(&sim->bwe, sim->now_us);
+	sim->path.loss = 1;
+	sim_run(sim, 8);
+	assert_int_equal(bwe_rate(&sim->bwe, sim->now_us), 30000);
+	assert_between(sim->now_us - bwe_cut_us(&sim->bwe), 0, 1e6);
+	sim->path.loss = 0;
+	sim_run(sim, 2);
+	assert_between(bwe_rate(&sim->bwe, sim->now_us), before / 3, before);
+	free(sim);
+}
+
 static void test_nothing_sent_is_no_silence(void **state)
 {
 	struct bwe *bwe = malloc(sizeof(*bwe));
@@ -340,6 +425,10 @@ int main(void)
 		cmocka_unit_test(test_drop_and_recovery),
 		cmocka_unit_test(test_little_is_sent),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_a_busy_receiver_is_no_queue),
+		cmocka_unit_test(test_a_full_queue_is_seen),
+		cmocka_unit_test(test_what_arrives_is_proven),
+		cmocka_unit_test(test_after_an_outage_it_goes_on),
 		cmocka_unit_test(test_nothing_sent_is_no_silence),
 		cmocka_unit_test(test_feedback_that_lies),
 		cmocka_unit_test(test_never_outside_its_limits),

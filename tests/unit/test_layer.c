@@ -12,11 +12,11 @@ static struct layer_set three(uint16_t low, uint16_t middle, uint16_t high)
 					      { .height = high, .bps = 1700000, .sent = true } } };
 }
 
-static unsigned first_choice(const struct layer_set *set, uint16_t tile, uint64_t max_bps)
+static unsigned first_choice(const struct layer_set *set, uint16_t tile, unsigned limit)
 {
 	struct layer_choice choice = { 0 };
 
-	layer_choose(&choice, set, tile, max_bps, 1);
+	layer_choose(&choice, set, tile, limit, 1);
 	return choice.target;
 }
 
@@ -25,15 +25,15 @@ static void the_smallest_that_covers(void **state)
 	struct layer_set set = three(180, 360, 720);
 
 	(void)state;
-	assert_int_equal(first_choice(&set, 1, 0), 0);
-	assert_int_equal(first_choice(&set, 180, 0), 0);
-	assert_int_equal(first_choice(&set, 181, 0), 1);
-	assert_int_equal(first_choice(&set, 360, 0), 1);
-	assert_int_equal(first_choice(&set, 361, 0), 2);
-	assert_int_equal(first_choice(&set, 4000, 0), 2);
-	assert_int_equal(first_choice(&set, LAYER_TALLEST, 0), 2);
+	assert_int_equal(first_choice(&set, 1, 3), 0);
+	assert_int_equal(first_choice(&set, 180, 3), 0);
+	assert_int_equal(first_choice(&set, 181, 3), 1);
+	assert_int_equal(first_choice(&set, 360, 3), 1);
+	assert_int_equal(first_choice(&set, 361, 3), 2);
+	assert_int_equal(first_choice(&set, 4000, 3), 2);
+	assert_int_equal(first_choice(&set, LAYER_TALLEST, 3), 2);
 	set.n = 1;
-	assert_int_equal(first_choice(&set, 720, 0), 0);
+	assert_int_equal(first_choice(&set, 720, 3), 0);
 }
 
 static void sizes_not_seen_follow_from_the_others(void **state)
@@ -61,23 +61,23 @@ static void up_at_once_and_down_with_patience(void **state)
 	int64_t now = USEC_PER_SEC;
 
 	(void)state;
-	layer_choose(&c, &set, 360, 0, now);
+	layer_choose(&c, &set, 360, 3, now);
 	assert_int_equal(c.target, 1);
-	layer_choose(&c, &set, 396, 0, now += 1000); /* a tenth more: still good enough */
+	layer_choose(&c, &set, 396, 3, now += 1000); /* a tenth more: still good enough */
 	assert_int_equal(c.target, 1);
-	layer_choose(&c, &set, 397, 0, now += 1000);
+	layer_choose(&c, &set, 397, 3, now += 1000);
 	assert_int_equal(c.target, 2);
-	layer_choose(&c, &set, 370, 0, now += 1000); /* within the tenth: as it was */
+	layer_choose(&c, &set, 370, 3, now += 1000); /* within the tenth: as it was */
 	assert_int_equal(c.target, 2);
 	assert_int_equal(c.lower_us, 0);
-	layer_choose(&c, &set, 360, 0, now += 1000);
+	layer_choose(&c, &set, 360, 3, now += 1000);
 	assert_int_equal(c.target, 2);
-	layer_choose(&c, &set, 360, 0, now + LAYER_PATIENCE_US - 1);
+	layer_choose(&c, &set, 360, 3, now + LAYER_PATIENCE_US - 1);
 	assert_int_equal(c.target, 2);
-	layer_choose(&c, &set, 380, 0, now + LAYER_PATIENCE_US); /* it grew again: patience begins anew */
-	layer_choose(&c, &set, 100, 0, now += LAYER_PATIENCE_US + 1);
+	layer_choose(&c, &set, 380, 3, now + LAYER_PATIENCE_US); /* it grew again: patience begins anew */
+	layer_choose(&c, &set, 100, 3, now += LAYER_PATIENCE_US + 1);
 	assert_int_equal(c.target, 2);
-	layer_choose(&c, &set, 100, 0, now + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 100, 3, now + LAYER_PATIENCE_US);
 	assert_int_equal(c.target, 0);
 }
 
@@ -90,7 +90,7 @@ static void no_flapping(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++) {
-		layer_choose(&c, &set, (uint16_t)(i % 2 ? 340 : 420), 0, i * 100 * USEC_PER_MSEC);
+		layer_choose(&c, &set, (uint16_t)(i % 2 ? 340 : 420), 3, i * 100 * USEC_PER_MSEC);
 		switches += c.target != last;
 		last = c.target;
 	}
@@ -104,22 +104,22 @@ static void what_is_not_sent_is_wanted_but_not_forwarded(void **state)
 
 	(void)state;
 	set.layer[2].sent = false;
-	layer_choose(&c, &set, 720, 0, 1);
+	layer_choose(&c, &set, 720, 3, 1);
 	assert_int_equal(c.wanted, 2);
 	assert_int_equal(c.target, 1);
 	set.layer[1].sent = false;
-	layer_choose(&c, &set, 720, 0, 2);
+	layer_choose(&c, &set, 720, 3, 2);
 	assert_int_equal(c.target, 0);
 	set.layer[2].sent = true;
-	layer_choose(&c, &set, 720, 0, 3);
+	layer_choose(&c, &set, 720, 3, 3);
 	assert_int_equal(c.target, 2);
 	set.layer[0].sent = false;
-	layer_choose(&c, &set, 10, 0, 4);
-	layer_choose(&c, &set, 10, 0, 5 + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 10, 3, 4);
+	layer_choose(&c, &set, 10, 3, 5 + LAYER_PATIENCE_US);
 	assert_int_equal(c.wanted, 0);
 	assert_int_equal(c.target, 2); /* too large is better than nothing */
 	set.layer[2].sent = false;
-	layer_choose(&c, &set, 10, 0, 6 + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 10, 3, 6 + LAYER_PATIENCE_US);
 	assert_int_equal(c.target, 0);
 }
 
@@ -130,31 +130,36 @@ static void what_does_not_come_is_missed_after_a_while(void **state)
 
 	(void)state;
 	set.layer[2].sent = set.layer[1].sent = false;
-	layer_choose(&c, &set, 720, 0, 1);
-	layer_choose(&c, &set, 720, 0, LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 720, 3, 1);
+	layer_choose(&c, &set, 720, 3, LAYER_PATIENCE_US);
 	assert_false(c.missing);
-	layer_choose(&c, &set, 720, 0, 1 + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 720, 3, 1 + LAYER_PATIENCE_US);
 	assert_true(c.missing);
 	set.layer[1].sent = true;
-	layer_choose(&c, &set, 720, 0, 2 + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 720, 3, 2 + LAYER_PATIENCE_US);
 	assert_true(c.missing && c.wanted == 2 && c.target == 1);
 	set.layer[2].sent = true;
-	layer_choose(&c, &set, 720, 0, 3 + LAYER_PATIENCE_US);
+	layer_choose(&c, &set, 720, 3, 3 + LAYER_PATIENCE_US);
 	assert_false(c.missing);
 }
 
 static void a_limit_is_kept(void **state)
 {
 	struct layer_set set = three(180, 360, 720);
+	struct layer_choice c = { 0 };
 
 	(void)state;
-	assert_int_equal(first_choice(&set, 720, 1700000), 2);
-	assert_int_equal(first_choice(&set, 720, 1699999), 1);
-	assert_int_equal(first_choice(&set, 720, 499999), 0);
+	assert_int_equal(first_choice(&set, 720, 3), 2);
+	assert_int_equal(first_choice(&set, 720, 2), 1);
 	assert_int_equal(first_choice(&set, 720, 1), 0);
-	set.layer[2].bps = set.layer[1].bps = 0; /* never sent yet: three times the next lower */
-	assert_int_equal(first_choice(&set, 720, 1349999), 1);
-	assert_int_equal(first_choice(&set, 720, 1350000), 2);
+	assert_int_equal(first_choice(&set, 180, 2), 0);
+	/* What the tile wants is not forgotten: the patience to go down counts from there. */
+	layer_choose(&c, &set, 720, 1, 1);
+	assert_true(c.covers == 2 && c.wanted == 0);
+	layer_choose(&c, &set, 360, 2, 2);
+	assert_true(c.covers == 2 && c.wanted == 1);
+	layer_choose(&c, &set, 360, 3, 2 + LAYER_PATIENCE_US);
+	assert_true(c.covers == 1 && c.wanted == 1);
 }
 
 static void a_layer_is_dry_when_others_go_on(void **state)

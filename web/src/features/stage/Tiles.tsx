@@ -37,11 +37,8 @@ export function Remote({ tile, session, size }: { tile: RemoteTile; session: Ses
   const name = nameOf(user, contact)
   const says = word(tile, session)
   const away = member.state === 'paused' || session.paused
-  const live =
-    (picture === 'live' || picture === 'weak') &&
-    !muted.video &&
-    member.state !== 'paused' &&
-    session.media !== 'opening'
+  // What is too much for the connection is not sent: a picture that stands still would look like a fault.
+  const live = picture === 'live' && !muted.video && member.state !== 'paused' && session.media !== 'opening'
   const dim = member.state === 'reconnecting' || session.media === 'reconnecting'
   return (
     <figure aria-label={user.display_name} className={FIGURE}>
@@ -76,7 +73,8 @@ export function ScreenOf({
 }) {
   const { user } = screen.member
   const name = user.display_name
-  const live = screen.picture === 'live' || screen.picture === 'weak'
+  const { picture } = screen
+  const live = picture === 'live'
   return (
     <figure aria-label={t`Screen of ${name}`} className={cx(FIGURE, 'bg-black')}>
       <Picture
@@ -85,7 +83,11 @@ export function ScreenOf({
         whole
         className={cx(session.media === 'reconnecting' && 'opacity-40', 'absolute inset-0')}
       />
-      {!live && <Says large={size === 'large'}>{t`The screen is coming…`}</Says>}
+      {!live && (
+        <Says large={size === 'large'}>
+          {picture === 'weak' ? t`Weak connection` : t`The screen is coming…`}
+        </Says>
+      )}
       <Foot name={t`Screen of ${name}`} small={size === 'small'} screen />
       <PinButton tileKey={`screen ${user.id}`} name={t`Screen of ${name}`} />
     </figure>

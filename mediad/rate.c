@@ -1,0 +1,428 @@
+#include "mediad/rate.h"
+
+#include "mediad/call.h"
+
+#define METER_US	    USEC_PER_SEC
+#define METER_READY_US	    (500 * USEC_PER_MSEC)
+#define SILENT_US	    (2 * USEC_PER_SEC)
+#define LAYER_RATIO	    3	   /* a layer that was not measured costs that much more than the next lower … */
+#define LOWEST_BPS	    150000 /* … and the lowest of all this */
+#define SINGLE_BPS	    500000
+#define HEADERS		    1.08 /* what layers are measured without */
+#define LEAST_LOSS	    0.05
+#define PROBE_THIN_BPS	    150000 /* below that a probe is felt: */
+#define PROBE_THIN_US	    (15 * USEC_PER_SEC)
+#define PROBE_SMALL	    (UINT8_MAX + 60) /* bytes of the largest empty packet, about */
+#define PROBE_LEAST_PACKETS 6
+
+static bool has_path(const struct media_peer *peer)
+{
+	return peer_can_send(peer) && (peer->bwe || peer->rate.remb_us);
+}
+
+unsigned rate_begin(const struct media_peer *peer)
+{
+	return peer->rate.limited ? 1 : ALLOC_ALL;
+}
+
+static void come_at(struct media *media, int64_t at_us)
+{
+	if (at_us >= media->rate_due_us)
+		return;
+	media->rate_due_us = at_us;
+	media_wake_at(media, at_us);
+}
+
+static void tick_at(struct media *media, int64_t at_us)
+{
+	media->rate_tick_us = MIN(media->rate_tick_us, at_us);
+	come_at(media, at_us);
+}
+
+void rate_changed(struct media_peer *peer)
+{
+	peer->rate.due = peer->media->rate_due = true;
+}
+
+/* ---- what seats cost ---- */
+
+static void measure(struct seat *seat, int64_t passed_us, int64_t now_us)
+{
+	struct seat_meter *m = &seat->meter;
+	double bps = m->bytes * 8e6 / (double)passed_us;
+
+	m->bytes = 0;
+	if (!seat->mapped || seat->source_ssrc != m->source_ssrc || seat->rec->layer != m->layer) {
+		m->layer = seat->rec->layer;
+		m->source_ssrc = seat->source_ssrc;
+		m->since_us = seat->mapped ? now_us : 0;
+		m->bps = 0;
+		return;
+	}
+	/* The mean since it began at first, then of a second or so. */
+	double window_us = (double)MIN(now_us - m->since_us, METER_US);
+	m->bps += (bps - m->bps) * MIN(1, (double)passed_us / MAX(window_us, 1));
+}
+
+static bool meter_is_ready(const struct seat *seat, int64_t now_us)
+{
+	return seat->mapped && seat->meter.since_us && now_us - seat->meter.since_us >= METER_READY_US;
+}
+
+/* A camera that is off. What is not taken of another mediad's track is not known to be silent. */
+static bool is_silent(const struct track *track, int64_t now_us)
+{
+	int64_t last_us = track_last_packet_us(track);
+
+	return (track->rec || track->watched) && last_us && now_us - last_us > SILENT_US;
+}
+
+static double layer_cost(const struct layer_set *set, unsigned layer)
+{
+	double factor = 1;
+
+	for (unsigned i = layer + 1; i-- > 0; factor *= LAYER_RATIO) {
+		if (set->layer[i].bps)
+			return set->layer[i].bps * factor * HEADERS;
+	}
+	factor = 1.0 / LAYER_RATIO;
+	for (unsigned i = layer + 1; i < set->n; i++, factor /= LAYER_RATIO) {
+		if (set->layer[i].bps)
+			return set->layer[i].bps * factor * HEADERS;
+	}
+	if (set->n <= 1)
+		return SINGLE_BPS;
+	for (factor = 1; layer > 0; layer--)
+		factor *= LAYER_RATIO;
+	return LOWEST_BPS * factor;
+}
+
+static void fill_costs(const struct seat *seat, struct alloc_seat *ret_seat, int64_t now_us)
+{
+	const struct track *track = seat->source;
+	const struct seat_meter *m = &seat->meter;
+
+	if (seat->rec->media == MEDIA_AUDIO) {
+		ret_seat->bps[0] = (uint32_t)m->bps;
+		return;
+	}
+	if (is_silent(track, now_us))
+		return;
+	for (unsigned i = 0; i < track->set.n; i++) {
+		double bps = layer_cost(&track->set, i);
+		if (meter_is_ready(seat, now_us) && m->layer == i)
+			bps = m->bps;
+		ret_seat->bps[i] = (uint32_t)MIN(bps, UINT32_MAX);
+	}
+	/* A lower layer that seems to cost more has just sent a key frame. */
+	for (unsigned i = track->set.n - 1; i-- > 0;)
+		ret_seat->bps[i] = MIN(ret_seat->bps[i], ret_seat->bps[i + 1]);
+	/* What does not come is replaced by what does. */
+	for (unsigned i = seat->choice.wanted; seat->choice.missing && i < track->set.n; i++)
+		ret_seat->bps[i] = ret_seat->bps[seat->choice.target];
+}
+
+static bool takes_part(const struct seat *seat)
+{
+	return seat && seat->source && !seat->hidden && seat_state(seat) != SEAT_PAUSED;
+}
+
+static unsigned natural_layers(const struct seat *seat)
+{
+	return seat->source->set.n <= 1 ? 1 : seat->choice.covers + 1u;
+}
+
+static struct alloc_seat describe(const struct seat *seat, int64_t now_us)
+{
+	struct alloc_seat s = {
+		.kind = seat->source->kind,
+		.speaks = seat->peer->call->talk.speaker == seat->source->member,
+		.height = seat->tile_height,
+		.layers = (uint8_t)natural_layers(seat),
+		.given = (uint8_t)seat->limit,
+	};
+
+	fill_costs(seat, &s, now_us);
+	return s;
+}
+
+/* ---- the path ---- */
+
+static double remb_loss(const struct media_peer *peer, int64_t now_us)
+{
+	uint8_t worst = 0;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		const struct seat *seat = peer->seat[i];
+		if (seat && seat->loss_us && now_us - seat->loss_us < RATE_REMB_US)
+			worst = MAX(worst, seat->fraction_lost);
+	}
+	return worst / 256.0;
+}
+
+static struct alloc_path path_by_remb(const struct media_peer *peer, int64_t now_us)
+{
+	double sending = peer->rate.rtx_bps;
+	bool fresh = now_us - peer->rate.remb_us < RATE_REMB_US;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (takes_part(peer->seat[i]))
+			sending += peer->seat[i]->meter.bps;
+	}
+	return (struct alloc_path){
+		.bps = fresh ? (uint32_t)MIN(peer->rate.remb_bps, UINT32_MAX) : UINT32_MAX,
+		.pressed = fresh && (double)peer->rate.remb_bps < sending,
+		.least = remb_loss(peer, now_us) < LEAST_LOSS,
+	};
+}
+
+static struct alloc_path path_by_bwe(struct media_peer *peer, int64_t now_us)
+{
+	const struct bwe *bwe = peer->bwe;
+	/* Which may find that there is silence. */
+	uint32_t rate = bwe_rate(peer->bwe, now_us);
+	int64_t cut_us = bwe_cut_us(bwe);
+
+	return (struct alloc_path){
+		.bps = rate,
+		.pressed = cut_us && now_us - cut_us < RATE_PRESSED_US,
+		.least = bwe_loss(bwe) < LEAST_LOSS && !bwe_stands(bwe, now_us),
+	};
+}
+
+static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+	struct alloc_path path = peer->bwe ? path_by_bwe(peer, now_us) : path_by_remb(peer, now_us);
+
+	r->limited = r->limited || path.pressed;
+	path.open = !r->limited;
+	/* Room for what is sent twice. When congestion was just met it is much, and soon over. */
+	if (!path.pressed)
+		path.bps -= MIN(path.bps / 4, (uint32_t)r->rtx_bps);
+	return path;
+}
+
+/* ---- probes ---- */
+
+static void probe_end(struct media_peer *peer)
+{
+	struct peer_rate *r = &peer->rate;
+
+	if (!r->probed_link)
+		return;
+	*r->probed_link = r->probed_next;
+	if (r->probed_next)
+		r->probed_next->rate.probed_link = r->probed_link;
+	r->probed_next = NULL;
+	r->probed_link = NULL;
+	r->probe.cluster = 0;
+}
+
+void rate_forget(struct media_peer *peer)
+{
+	probe_end(peer);
+}
+
+static void probe_begin(struct media_peer *peer, uint32_t wanted_bps, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+
+	/* Where little fits, a probe makes sound wait. */
+	bool thin = peer->bwe && bwe_rate(peer->bwe, now_us) < PROBE_THIN_BPS;
+	if (!peer->bwe || (thin && now_us - r->probe_us < PROBE_THIN_US) ||
+	    !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
+		return;
+	r->probe_us = now_us;
+	r->probe_sent = 0;
+	r->probed_next = peer->media->probed;
+	r->probed_link = &peer->media->probed;
+	if (r->probed_next)
+		r->probed_next->rate.probed_link = &r->probed_next;
+	peer->media->probed = peer;
+	stat_add(&peer->media->md->counters->probes, 1);
+	come_at(peer->media, now_us + RATE_STEP_US);
+}
+
+/* One packet more by RTX; false: nobody has an RTX stream. */
+static bool pad(struct media_peer *peer, int64_t now_us)
+{
+	unsigned bytes = peer->rate.probe.bytes / PROBE_LEAST_PACKETS;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len && bytes > PROBE_SMALL; i++) {
+		if (peer->seat[i] && seat_pad_again(peer->seat[i], now_us))
+			return true;
+	}
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (peer->seat[i] && seat_pad_empty(peer->seat[i], bytes, now_us))
+			return true;
+	}
+	return false;
+}
+
+/* What the probe's rate has room for since it began. */
+static void probe_go_on(struct media_peer *peer, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+	double due = (double)r->probe.bps / 8e6 * (double)(now_us - r->probe_us);
+
+	while (r->probe.cluster && r->probe_sent <= due) {
+		uint32_t before = r->probe_sent;
+		if (r->probe_sent >= r->probe.bytes || !pad(peer, now_us) || r->probe_sent == before)
+			probe_end(peer);
+	}
+	if (r->probe.cluster)
+		come_at(peer->media, now_us + RATE_STEP_US);
+}
+
+/* ---- the turn ---- */
+
+static void apply(struct media_peer *peer, const struct alloc_path *path, const struct alloc_seat *seats,
+		  int64_t now_us)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		struct seat *seat = peer->seat[i];
+		if (!seat)
+			continue;
+		if (!takes_part(seat)) {
+			seat_set_limit(seat, rate_begin(peer), now_us);
+			continue;
+		}
+		seat_set_limit(seat, path->open ? ALLOC_ALL : seats[n].given, now_us);
+		n++;
+	}
+}
+
+static void look(struct media_peer *peer, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+	int64_t passed_us = now_us - r->run_us;
+
+	if (passed_us < RATE_TICK_US / 2)
+		return;
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (peer->seat[i])
+			measure(peer->seat[i], passed_us, now_us);
+	}
+	r->rtx_bps += (r->rtx_bytes * 8e6 / (double)passed_us - r->rtx_bps) * MIN(1, (double)passed_us / METER_US);
+	r->rtx_bytes = 0;
+	r->run_us = now_us;
+}
+
+static void run(struct media_peer *peer, int64_t now_us)
+{
+	struct alloc_seat seats[SESSION_MLINES_MAX];
+	unsigned n = 0;
+
+	peer->rate.due = false;
+	look(peer, now_us);
+	struct alloc_path path = path_of(peer, now_us);
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		if (takes_part(peer->seat[i]))
+			seats[n++] = describe(peer->seat[i], now_us);
+	}
+	uint32_t wanted_bps = alloc_run(&peer->rate.alloc, &path, seats, n, now_us);
+	apply(peer, &path, seats, now_us);
+	if (peer->rate.probe.cluster == 0 && !path.pressed)
+		probe_begin(peer, (uint32_t)MIN(wanted_bps * ALLOC_HEADROOM * 1.05, UINT32_MAX), now_us);
+}
+
+void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number, unsigned bytes, int64_t now_us)
+{
+	struct media_peer *peer = seat->peer;
+	struct peer_rate *r = &peer->rate;
+
+	if (!is_rtx)
+		seat->meter.bytes += bytes + BWE_OVERHEAD;
+	else if (r->probe.cluster == 0)
+		r->rtx_bytes += bytes + BWE_OVERHEAD;
+	if (!peer->bwe || !numbered)
+		return;
+	bwe_on_sent(peer->bwe, number, bytes, r->probe.cluster, now_us);
+	r->probe_sent += r->probe.cluster ? bytes + BWE_OVERHEAD : 0;
+}
+
+void rate_on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
+{
+	if (!peer->bwe)
+		return;
+	if (bwe_on_feedback(peer->bwe, packet, now_us) < 0)
+		stat_add(&peer->media->md->counters->rtcp_bad, 1);
+	if (bwe_cut_us(peer->bwe) == peer->rate.met_us)
+		return;
+	peer->rate.met_us = bwe_cut_us(peer->bwe);
+	rate_changed(peer);
+}
+
+void rate_on_remb(struct media_peer *peer, uint64_t bps, int64_t now_us)
+{
+	if (peer->bwe)
+		return;
+	if (!peer->rate.remb_us)
+		tick_at(peer->media, now_us + RATE_TICK_US);
+	peer->rate.remb_bps = bps;
+	peer->rate.remb_us = now_us;
+}
+
+void rate_flush(struct media *media, int64_t now_us)
+{
+	if (!media->rate_due)
+		return;
+	media->rate_due = false;
+	for (uint32_t i = 0; i < media->peers_len; i++) {
+		struct media_peer *peer = media->peer[i];
+		if (!peer->rate.due)
+			continue;
+		peer->rate.due = false;
+		if (!has_path(peer))
+			continue;
+		run(peer, now_us);
+		tick_at(media, now_us + RATE_TICK_US);
+	}
+}
+
+static void count(const struct media_peer *peer, uint64_t *ret_limited, uint64_t *ret_weak)
+{
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		const struct seat *seat = peer->seat[i];
+		if (!takes_part(seat))
+			continue;
+		*ret_weak += seat_state(seat) == SEAT_WEAK;
+		*ret_limited += seat->limit < natural_layers(seat);
+	}
+}
+
+/* All peers; nothing more is due while nobody has a path. */
+static void tick(struct media *media, int64_t now_us)
+{
+	uint64_t limited = 0, weak = 0;
+
+	media->rate_tick_us = MEDIA_NEVER_DUE;
+	for (uint32_t i = 0; i < media->peers_len; i++) {
+		struct media_peer *peer = media->peer[i];
+		if (!has_path(peer))
+			continue;
+		media->rate_tick_us = now_us + RATE_TICK_US;
+		run(peer, now_us);
+		count(peer, &limited, &weak);
+	}
+	stat_set(&media->md->counters->seats_limited, limited);
+	stat_set(&media->md->counters->seats_weak, weak);
+}
+
+int64_t rate_run(struct media *media, int64_t now_us)
+{
+	if (media->rate_due_us > now_us)
+		return media->rate_due_us;
+	media->rate_due_us = MEDIA_NEVER_DUE;
+	for (struct media_peer *peer = media->probed, *next; peer; peer = next) {
+		next = peer->rate.probed_next;
+		probe_go_on(peer, now_us);
+	}
+	if (now_us >= media->rate_tick_us)
+		tick(media, now_us);
+	come_at(media, media->rate_tick_us);
+	return media->rate_due_us;
+}

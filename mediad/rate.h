@@ -1,0 +1,72 @@
+/* mediad/rate.h - what goes to one participant obeys what the path there takes.
+ *
+ *     feedback ──▶ bwe.c ──estimate──▶ rate ──▶ alloc.c ──▶ seat_set_limit()
+ *     packets sent, track->set ──cost of each layer──┘ └── probes: seat_pad_again(), seat_pad_empty()
+ *
+ * Ten times a second, and at once when congestion is met or what the participant watches has changed: the seats are
+ * measured, the estimate is divided, and when more is wanted than the estimate allows, a probe is sent: what was sent
+ * before, again by RTX, a little every RATE_STEP_US, or empty packets on the RTX stream when nothing of it is left.
+ *
+ * Until congestion is first met on a path, nothing is limited. Without transport-wide feedback the receiver's own
+ * estimate counts (REMB), when it comes; it never takes a picture away while little is lost. A peer that sends
+ * neither is not limited.
+ *
+ * Callers:   the parts of the media side. Memory is in struct media_peer and struct seat. */
+#ifndef PARLEY_MEDIAD_RATE_H
+#define PARLEY_MEDIAD_RATE_H
+
+#include "mediad/alloc.h"
+#include "mediad/bwe.h"
+
+#define RATE_TICK_US	(100 * USEC_PER_MSEC)
+#define RATE_STEP_US	(5 * USEC_PER_MSEC)
+#define RATE_PRESSED_US USEC_PER_SEC	    /* what a cut of the estimate says is true for that long, */
+#define RATE_REMB_US	(10 * USEC_PER_SEC) /* and what a REMB says */
+
+struct media;
+struct media_peer;
+struct rtcp_packet;
+struct seat;
+
+/* What a seat's stream costs on the wire. */
+struct seat_meter {
+	uint32_t bytes; /* since it was last looked at */
+	double bps;	/* of the layer below, since since_us */
+	uint8_t layer;
+	uint32_t source_ssrc;
+	int64_t since_us; /* 0 = not measured */
+};
+
+struct peer_rate {
+	struct alloc alloc;
+	bool due, limited; /* limited: congestion was met once */
+	int64_t run_us, met_us;
+	/* Retransmissions that were asked for. */
+	uint32_t rtx_bytes;
+	double rtx_bps;
+	/* A probe under way; cluster 0 = none. */
+	struct bwe_probe probe;
+	int64_t probe_us; /* when the last one began */
+	uint32_t probe_sent;
+	struct media_peer *probed_next, **probed_link;
+	/* What the receiver says; 0 = nothing. */
+	uint64_t remb_bps;
+	int64_t remb_us;
+};
+
+/* How many layers a seat may have whose source is new. */
+unsigned rate_begin(const struct media_peer *peer);
+/* The peer takes something else now, or it another. */
+void rate_changed(struct media_peer *peer);
+/* The peer is about to be freed. */
+void rate_forget(struct media_peer *peer);
+/* A packet of that many bytes goes to the peer, with that transport-wide number when it carries one. */
+void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number, unsigned bytes, int64_t now_us);
+void rate_on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us);
+void rate_on_remb(struct media_peer *peer, uint64_t bps, int64_t now_us);
+/* At the end of the turn. */
+void rate_flush(struct media *media, int64_t now_us);
+/* Returns when to come again. */
+int64_t rate_run(struct media *media, int64_t now_us);
+
+#endif
