@@ -99,6 +99,7 @@ static const struct conf_key keys[] = {
 	COUNT(limits, logins_per_minute, "10"),
 	COUNT(limits, requests_per_second, "50"),
 	COUNT(limits, call_members, "100"),
+	COUNT(limits, call_streams, "8"),
 	COUNT(limits, messages_per_minute, "120"),
 	{ "limits", "password_min", CONF_TYPE_UINT, AT(limits.password_min), "15", MW, 0, 8, 256, NULL },
 	COUNT(limits, websockets, "20000"),

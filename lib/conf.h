@@ -81,6 +81,7 @@ struct conf {
 		unsigned logins_per_minute;   /* failed ones, per account and per address */
 		unsigned requests_per_second; /* per sign-in, or per address without one */
 		unsigned call_members;
+		unsigned call_streams;	      /* stream links of one call */
 		unsigned messages_per_minute; /* per person */
 		unsigned password_min;
 		unsigned websockets; /* per worker */

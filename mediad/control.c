@@ -195,6 +195,17 @@ static int replace_mlines(struct transport *t, const struct offer *offer)
 	return err;
 }
 
+/* When the credentials are new. */
+static void restart_ice(struct control *control, struct control_worker *w, struct transport *t)
+{
+	const struct offer *offer = &w->offer;
+
+	t->rec->worker = w->index;
+	if (strcmp(t->rec->remote_ufrag, offer->head.ufrag) != 0 || strcmp(t->rec->remote_pwd, offer->head.pwd) != 0)
+		(void)transport_ice_restart(t, offer->head.ufrag, offer->head.pwd);
+	answer_offer(control, w, offer->corr, t);
+}
+
 static void offer_again(struct control *control, struct control_worker *w)
 {
 	const struct offer *offer = &w->offer;
@@ -204,6 +215,10 @@ static void offer_again(struct control *control, struct control_worker *w)
 	if (!t || !id_equal(&t->rec->call, &offer->head.call) || !id_equal(&t->rec->member, &offer->head.member) ||
 	    !id_equal(&t->rec->sign_in, &offer->head.sign_in)) {
 		answer_error(w, offer->corr, MSG_ERR_GONE, "no such transport of this member");
+		return;
+	}
+	if (offer->mlines_len == 0) {
+		restart_ice(control, w, t);
 		return;
 	}
 	if (memcmp(t->rec->fingerprint, offer->head.fingerprint, sizeof(t->rec->fingerprint)) != 0) {
@@ -222,10 +237,7 @@ static void offer_again(struct control *control, struct control_worker *w)
 		answer_error(w, offer->corr, MSG_ERR_FULL, "the mediad has no room");
 		return;
 	}
-	t->rec->worker = w->index;
-	if (strcmp(t->rec->remote_ufrag, offer->head.ufrag) != 0 || strcmp(t->rec->remote_pwd, offer->head.pwd) != 0)
-		(void)transport_ice_restart(t, offer->head.ufrag, offer->head.pwd);
-	answer_offer(control, w, offer->corr, t);
+	restart_ice(control, w, t);
 }
 
 static void on_offer_begin(struct control_worker *w, const struct link_msg *msg, const struct msg_offer *head)

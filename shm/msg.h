@@ -72,7 +72,7 @@ struct msg_offer {
 	char ufrag[SESSION_UFRAG_MAX + 1];
 	char pwd[SESSION_PWD_MAX + 1];
 	uint8_t fingerprint[32];
-	uint8_t mlines_len;
+	uint8_t mlines_len; /* 0 in a re-offer: new ICE credentials and nothing else */
 	uint8_t paused;
 	uint8_t reserved[4];
 	int64_t joined_us; /* server time (CLOCK_REALTIME us) at which the member joined: order of seats. In a re-offer

@@ -3,6 +3,8 @@
  * POST asks the statement media_open (sql/0006_media.sql): may this sign-in open media, where does the member stand
  * in the call (decides the mediad), since when (order of seats). PATCH and DELETE need no database: the mediad
  * checks that the transport is the caller's, and a member who has left has none. */
+#include "workers/api_media.h"
+
 #include "lib/clock.h"
 #include "workers/answer.h"
 #include "workers/json.h"
@@ -22,13 +24,6 @@
 #define RETRY_FULL_S 5
 #define RETRY_BUSY_S 1
 
-/* One offer on its way, in the request's arena. */
-struct media_request {
-	struct id call;
-	struct sdp_offer *offer;
-	bool muted_audio, muted_video, paused;
-};
-
 static bool parse_call_id(struct request *req, struct id *ret_call)
 {
 	if (id_parse(req->param[0], strlen(req->param[0]), ret_call) == 0)
@@ -37,23 +32,22 @@ static bool parse_call_id(struct request *req, struct id *ret_call)
 	return false;
 }
 
-/* One text: nobody can tell another's transport from none. */
-static void reply_gone(struct request *req)
+void media_reply_gone(struct request *req)
 {
 	reply_problem(req, 404, "not_found", NULL, "This transport is gone, or not yours; offer anew with POST.");
 }
 
-static bool parse_media_id(struct request *req, unsigned *ret_mediad, uint64_t *ret_handle)
+bool media_parse_id(struct request *req, unsigned *ret_mediad, uint64_t *ret_handle)
 {
 	if (media_id_parse(req->param[1], ret_mediad, ret_handle) == 0 && *ret_mediad < req->worker->mediads)
 		return true;
-	reply_gone(req);
+	media_reply_gone(req);
 	return false;
 }
 
 /* --- the offer in the body ----------------------------------------------------------------------------- */
 
-static void reply_sdp_problem(struct request *req, int err, const char *detail)
+void media_reply_sdp_problem(struct request *req, int err, const char *detail)
 {
 	if (err == -ENOMEM)
 		reply_problem(req, 500, "internal", NULL, NULL);
@@ -79,7 +73,7 @@ static bool read_tracks(struct request *req, struct sdp_offer *offer, const stru
 	}
 	int r = sdp_offer_set_tracks(&req->arena, offer, track, n, &detail);
 	if (r == -ENOMEM)
-		reply_sdp_problem(req, r, NULL);
+		media_reply_sdp_problem(req, r, NULL);
 	else if (r < 0)
 		reply_problem(req, 422, "invalid_field", "tracks", detail);
 	return r == 0;
@@ -110,7 +104,7 @@ static struct sdp_offer *read_offer(struct request *req)
 	}
 	int r = sdp_offer_parse(&req->arena, text, len, &offer, &detail);
 	if (r < 0) {
-		reply_sdp_problem(req, r, detail);
+		media_reply_sdp_problem(req, r, detail);
 		return NULL;
 	}
 	return tracks && !read_tracks(req, offer, tracks) ? NULL : offer;
@@ -118,12 +112,12 @@ static struct sdp_offer *read_offer(struct request *req)
 
 /* --- to the mediad and back ---------------------------------------------------------------------------- */
 
-static void reply_media_error(struct request *req, int error)
+void media_reply_error(struct request *req, int error)
 {
 	switch (error) {
 	case -ENOENT:
 	case -ENODEV:
-		reply_gone(req);
+		media_reply_gone(req);
 		break;
 	case -ENOSPC:
 		reply_retry(req, 503, "overloaded",
@@ -145,7 +139,7 @@ static void reply_media_error(struct request *req, int error)
 	}
 }
 
-static int send_offer(struct request *req, unsigned mediad, struct msg_offer *m, media_answer_cb *callback)
+int media_send_offer(struct request *req, unsigned mediad, struct msg_offer *m, media_answer_cb *callback)
 {
 	struct media_request *mr = req->state;
 	const struct sdp_offer *offer = mr->offer;
@@ -165,13 +159,13 @@ static int send_offer(struct request *req, unsigned mediad, struct msg_offer *m,
 	return media_link_offer(req->worker->media, mediad, m, mlines, callback, req);
 }
 
-static void reply_answer(struct request *req, int status, const struct media_answer *answer)
+void media_reply_answer(struct request *req, int status, const struct media_answer *answer)
 {
 	const struct media_request *mr = req->state;
 	struct buf text = { 0 };
 
 	if (sdp_answer_build(mr->offer, answer, (uint64_t)clock_realtime_us(), &text) < 0)
-		reply_media_error(req, -ENOMEM);
+		media_reply_error(req, -ENOMEM);
 	else
 		reply(req, status, "application/sdp", text.data, text.len);
 	buf_fini(&text);
@@ -185,7 +179,7 @@ static void on_opened(int error, const struct media_answer *answer, void *arg)
 	char call[ID_TEXT_LEN + 1], mid[MEDIA_ID_LEN + 1], location[128];
 
 	if (error) {
-		reply_media_error(req, error);
+		media_reply_error(req, error);
 		return;
 	}
 	if (request_is_gone(req)) {
@@ -201,7 +195,7 @@ static void on_opened(int error, const struct media_answer *answer, void *arg)
 	snprintf(location, sizeof(location), "/api/v1/calls/%s/media/%s", id_format(&mr->call, call),
 		 media_id_format(answer->mediad, answer->handle, mid));
 	request_add_header(req, "Location", location);
-	reply_answer(req, 201, answer);
+	media_reply_answer(req, 201, answer);
 }
 
 static void on_may_open(const struct db_result *result, void *arg)
@@ -224,9 +218,9 @@ static void on_may_open(const struct db_result *result, void *arg)
 	m.joined_us = db_int(result, 0, "joined_us", clock_realtime_us());
 	int r = media_place(req->worker, &mr->call, (unsigned)db_int(result, 0, "position", 0), &mediad);
 	if (r == 0)
-		r = send_offer(req, mediad, &m, on_opened);
+		r = media_send_offer(req, mediad, &m, on_opened);
 	if (r < 0)
-		reply_media_error(req, r);
+		media_reply_error(req, r);
 }
 
 static void on_post(struct request *req)
@@ -235,7 +229,7 @@ static void on_post(struct request *req)
 	char call[ID_TEXT_LEN + 1], user[ID_TEXT_LEN + 1], sign_in[ID_TEXT_LEN + 1];
 
 	if (!mr) {
-		reply_media_error(req, -ENOMEM);
+		media_reply_error(req, -ENOMEM);
 		return;
 	}
 	req->state = mr;
@@ -253,9 +247,9 @@ static void on_post(struct request *req)
 static void on_updated(int error, const struct media_answer *answer, void *arg)
 {
 	if (error)
-		reply_media_error(arg, error);
+		media_reply_error(arg, error);
 	else
-		reply_answer(arg, 200, answer);
+		media_reply_answer(arg, 200, answer);
 }
 
 static void on_patch(struct request *req)
@@ -266,11 +260,11 @@ static void on_patch(struct request *req)
 	unsigned mediad;
 
 	if (!mr) {
-		reply_media_error(req, -ENOMEM);
+		media_reply_error(req, -ENOMEM);
 		return;
 	}
 	req->state = mr;
-	if (!parse_call_id(req, &mr->call) || !parse_media_id(req, &mediad, &m.transport))
+	if (!parse_call_id(req, &mr->call) || !media_parse_id(req, &mediad, &m.transport))
 		return;
 	if (strcmp(type, "application/trickle-ice-sdpfrag") == 0) {
 		/* Not needed: addresses are learnt from authenticated checks. */
@@ -286,15 +280,15 @@ static void on_patch(struct request *req)
 	if (!offer)
 		return;
 	mr->offer = offer;
-	int r = send_offer(req, mediad, &m, on_updated);
+	int r = media_send_offer(req, mediad, &m, on_updated);
 	if (r < 0)
-		reply_media_error(req, r);
+		media_reply_error(req, r);
 }
 
 static void on_left(int error, void *arg)
 {
 	if (error)
-		reply_media_error(arg, error);
+		media_reply_error(arg, error);
 	else
 		reply_empty(arg, 204);
 }
@@ -305,58 +299,66 @@ static void on_delete(struct request *req)
 	uint64_t handle;
 	unsigned mediad;
 
-	if (!parse_call_id(req, &call) || !parse_media_id(req, &mediad, &handle))
+	if (!parse_call_id(req, &call) || !media_parse_id(req, &mediad, &handle))
 		return;
 	int r = media_link_leave(req->worker->media, mediad, handle, &call, &req->auth.user_id, on_left, req);
 	if (r < 0)
-		reply_media_error(req, r);
+		media_reply_error(req, r);
 }
 
 /* --- TURN ---------------------------------------------------------------------------------------------- */
 
-/* The scheme of coturn's use-auth-secret: user name "expiry:user", password = base64 of its HMAC-SHA1. */
-static void write_ice_server(const struct request *req, struct json_out *o)
+bool media_turn_login(const struct request *req, struct media_turn_login *ret_login)
 {
 	const struct conf *conf = &req->worker->conf;
-	char user[ID_TEXT_LEN + 1], name[64], expires_at[32];
-	unsigned char mac[EVP_MAX_MD_SIZE], password[EVP_MAX_MD_SIZE * 2];
+	const char *secret = conf->turn.secret;
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	char user[ID_TEXT_LEN + 1];
 	unsigned mac_len = 0;
 	time_t expiry = time(NULL) + ICE_TTL_S;
 	struct tm tm;
 
-	snprintf(name, sizeof(name), "%lld:%s", (long long)expiry, id_format(&req->auth.user_id, user));
-	if (!HMAC(EVP_sha1(), conf->turn.secret, (int)strlen(conf->turn.secret), (const unsigned char *)name,
-		  strlen(name), mac, &mac_len))
-		return;
-	EVP_EncodeBlock(password, mac, (int)mac_len);
-	strftime(expires_at, sizeof(expires_at), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&expiry, &tm));
+	if (conf->turn.urls.len == 0 || !secret || !*secret)
+		return false;
+	snprintf(ret_login->username, sizeof(ret_login->username), "%lld:%s", (long long)expiry,
+		 id_format(&req->auth.user_id, user));
+	if (!HMAC(EVP_sha1(), secret, (int)strlen(secret), (const unsigned char *)ret_login->username,
+		  strlen(ret_login->username), mac, &mac_len))
+		return false;
+	EVP_EncodeBlock((unsigned char *)ret_login->credential, mac, (int)mac_len);
+	strftime(ret_login->expires_at, sizeof(ret_login->expires_at), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&expiry, &tm));
+	return true;
+}
+
+static void write_ice_server(const struct conf *conf, const struct media_turn_login *login, struct json_out *o)
+{
 	json_out_object(o, NULL);
 	json_out_array(o, "urls");
 	for (size_t i = 0; i < conf->turn.urls.len; i++)
 		json_out_string(o, NULL, conf->turn.urls.item[i]);
 	json_out_array_end(o);
-	json_out_string(o, "username", name);
-	json_out_string(o, "credential", (const char *)password);
-	json_out_string(o, "expires_at", expires_at);
+	json_out_string(o, "username", login->username);
+	json_out_string(o, "credential", login->credential);
+	json_out_string(o, "expires_at", login->expires_at);
 	json_out_object_end(o);
 }
 
 static void on_ice_servers(struct request *req)
 {
-	const struct conf *conf = &req->worker->conf;
+	struct media_turn_login login;
 	struct buf json = { 0 };
 	struct json_out o;
 
 	json_out_init(&o, &json);
 	json_out_object(&o, NULL);
 	json_out_array(&o, "items");
-	if (conf->turn.urls.len > 0 && conf->turn.secret && *conf->turn.secret)
-		write_ice_server(req, &o);
+	if (media_turn_login(req, &login))
+		write_ice_server(&req->worker->conf, &login, &o);
 	json_out_array_end(&o);
 	json_out_null(&o, "next");
 	json_out_object_end(&o);
 	if (json.failed)
-		reply_media_error(req, -ENOMEM);
+		media_reply_error(req, -ENOMEM);
 	else
 		reply_json(req, 200, (const char *)json.data, json.len);
 	buf_fini(&json);

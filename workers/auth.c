@@ -28,6 +28,7 @@ struct auth_wait {
 	void (*then)(struct request *req);
 	enum auth_kind kind;
 	bool optional;
+	const char *refused; /* what is said of a token that opens nothing */
 };
 
 struct credential {
@@ -398,11 +399,28 @@ static void on_found(const struct db_result *result, void *arg)
 		if (wait->optional)
 			wait->then(req);
 		else
-			reply_unauthorized(req, "This sign-in has ended, or never was one; sign in again.");
+			reply_unauthorized(req, wait->refused);
 		return;
 	}
 	req->auth.kind = wait->kind;
 	wait->then(req);
+}
+
+/* params[0] is the token's hash. */
+static void ask(struct request *req, const struct auth_wait *how, const char *statement, const char *const *params,
+		size_t params_len)
+{
+	if (guessing_is_over(req, false) || !admit(req, "user", params[0], strlen(params[0])))
+		return;
+	struct auth_wait *wait = arena_alloc(&req->arena, sizeof(*wait));
+	if (!wait) {
+		reply_problem(req, 500, "internal", NULL, NULL);
+		return;
+	}
+	*wait = *how;
+	int err = db_exec(req->worker->db, statement, DB_IDEMPOTENT, params, params_len, on_found, wait);
+	if (err < 0)
+		answer_failed(req, &(struct db_result){ .error = DB_LOST });
 }
 
 static void look_up(struct request *req, void (*then)(struct request *req), bool optional)
@@ -426,17 +444,12 @@ static void look_up(struct request *req, void (*then)(struct request *req), bool
 		reply_bad_origin(req);
 		return;
 	}
-	if (guessing_is_over(req, false) || !admit(req, "user", hash, strlen(hash)))
-		return;
-	struct auth_wait *wait = arena_alloc(&req->arena, sizeof(*wait));
-	if (!wait) {
-		reply_problem(req, 500, "internal", NULL, NULL);
-		return;
-	}
-	*wait = (struct auth_wait){ .req = req, .then = then, .kind = credential.kind, .optional = optional };
-	int err = db_exec(req->worker->db, "auth", DB_IDEMPOTENT, params, ARRAY_LEN(params), on_found, wait);
-	if (err < 0)
-		answer_failed(req, &(struct db_result){ .error = DB_LOST });
+	const struct auth_wait how = { .req = req,
+				       .then = then,
+				       .kind = credential.kind,
+				       .optional = optional,
+				       .refused = "This sign-in has ended, or never was one; sign in again." };
+	ask(req, &how, "auth", params, ARRAY_LEN(params));
 }
 
 void auth_check(struct request *req, void (*then)(struct request *req))
@@ -447,4 +460,22 @@ void auth_check(struct request *req, void (*then)(struct request *req))
 void auth_look(struct request *req, void (*then)(struct request *req))
 {
 	look_up(req, then, true);
+}
+
+void auth_check_stream(struct request *req, const char *kind, void (*then)(struct request *req))
+{
+	const char *authorization = request_header(req, "authorization");
+	bool is_bearer = authorization && strncasecmp(authorization, "bearer ", 7) == 0;
+	const char *token = is_bearer ? authorization + 7 + strspn(authorization + 7, " ") : "";
+	char hash[64 + 1];
+	const char *params[] = { hash, req->param[0], kind };
+	const struct auth_wait how = { .req = req,
+				       .then = then,
+				       .kind = AUTH_BEARER,
+				       .refused = "This token does not open this stream, or not any more." };
+
+	if (auth_token_hash(token, strlen(token), hash) == 0)
+		ask(req, &how, "stream_auth", params, ARRAY_LEN(params));
+	else if (auth_admit_address(req))
+		reply_unauthorized(req, "Send the stream link's token: Authorization: Bearer TOKEN.");
 }

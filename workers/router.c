@@ -9,8 +9,8 @@
 #define BODY_MAX_DEFAULT (64u << 10)
 
 static const struct route *const tables[] = {
-	api_accounts_routes, api_me_routes,    api_contacts_routes, api_calls_routes,
-	api_messages_routes, api_media_routes, api_events_routes,   api_meta_routes,
+	api_accounts_routes, api_me_routes,	 api_contacts_routes, api_calls_routes, api_messages_routes,
+	api_media_routes,    api_streams_routes, api_events_routes,   api_meta_routes,
 };
 
 static const char *const method_names[] = {
@@ -28,6 +28,7 @@ struct match {
 	struct span param[REQUEST_PARAMS_MAX];
 	size_t params;
 	unsigned allowed; /* set of methods that the path has */
+	bool open;	  /* programs of other origins come here */
 };
 
 /* Segment by segment; a parameter takes any non-empty one. */
@@ -63,9 +64,11 @@ static void match_find(enum http_method method, const char *path, struct match *
 			if (!pattern_matches(route->pattern, path, m.param, &m.params))
 				continue;
 			unsigned allowed = best.allowed | 1u << route->method;
+			bool open = best.open || route->auth == ROUTE_PUBLISHER || route->auth == ROUTE_WATCHER;
 			if (route->method == method && (!best.route || m.params < best.params))
 				best = m;
 			best.allowed = allowed;
+			best.open = open;
 		}
 	}
 	*ret_match = best;
@@ -129,6 +132,8 @@ static const char *body_problem(struct request *req, enum route_body body)
 		return json || strcmp(type, "application/sdp") == 0 ? NULL
 								    : "The body must be application/sdp or "
 								      "application/json.";
+	case BODY_SDP_ONLY:
+		return strcmp(type, "application/sdp") == 0 ? NULL : "The body must be application/sdp.";
 	case BODY_ANY:
 		return NULL;
 	}
@@ -146,11 +151,22 @@ static void check_body(struct request *req)
 		route->handler(req);
 }
 
+/* Streams come with a token in a header, which no page has by itself, and cookies count for nothing there: a page of
+ * any origin may use one that it was given. */
+static void add_cors(struct request *req)
+{
+	request_add_header(req, "Access-Control-Allow-Origin", "*");
+	request_add_header(req, "Access-Control-Expose-Headers",
+			   "Location, Link, ETag, Accept-Post, Accept-Patch, Allow, Retry-After, WWW-Authenticate");
+}
+
 static void dispatch_api(struct request *req)
 {
 	struct match m;
 
 	match_find(route_method(req), req->path, &m);
+	if (m.open)
+		add_cors(req);
 	if (!m.route && m.allowed) {
 		router_reply_not_allowed(req, m.allowed);
 		return;
@@ -171,6 +187,10 @@ static void dispatch_api(struct request *req)
 		auth_check(req, check_body);
 	else if (m.route->auth == ROUTE_ANYBODY)
 		auth_look(req, check_body);
+	else if (m.route->auth == ROUTE_PUBLISHER)
+		auth_check_stream(req, "publish", check_body);
+	else if (m.route->auth == ROUTE_WATCHER)
+		auth_check_stream(req, "watch", check_body);
 	else
 		check_body(req);
 }

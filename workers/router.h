@@ -10,15 +10,21 @@
 
 typedef void route_handler(struct request *req);
 
-enum route_auth { ROUTE_PUBLIC, ROUTE_USER, ROUTE_ANYBODY /* signed in or not */ };
-enum route_body { BODY_NONE, BODY_JSON, BODY_JSON_OPTIONAL, BODY_SDP, BODY_ANY };
+enum route_auth {
+	ROUTE_PUBLIC,
+	ROUTE_USER,
+	ROUTE_ANYBODY, /* signed in or not */
+	ROUTE_PUBLISHER,
+	ROUTE_WATCHER, /* these two with a stream link's token */
+};
+enum route_body { BODY_NONE, BODY_JSON, BODY_JSON_OPTIONAL, BODY_SDP, BODY_SDP_ONLY, BODY_ANY };
 
 struct route {
 	enum http_method method;
 	const char *pattern;
 	enum route_auth auth;
 	enum route_body body; /* JSON: application/json (415 else); SDP: application/sdp or application/json;
-			       * ANY: any type, also none */
+			       * SDP_ONLY: application/sdp; ANY: any type, also none */
 	size_t body_max;      /* bytes; 0 = 64 KiB */
 	route_handler *handler;
 };
@@ -30,8 +36,9 @@ extern const struct route api_contacts_routes[];
 extern const struct route api_calls_routes[];
 extern const struct route api_messages_routes[];
 extern const struct route api_media_routes[];
-extern const struct route api_events_routes[]; /* /events: the WebSocket upgrade */
-extern const struct route api_meta_routes[];   /* openapi.json, docs; static page fall-back is http's own */
+extern const struct route api_streams_routes[]; /* WHIP and WHEP */
+extern const struct route api_events_routes[];	/* /events: the WebSocket upgrade */
+extern const struct route api_meta_routes[];	/* openapi.json, docs; static page fall-back is http's own */
 
 /* How long a body this request may have: its route's body_max, 64 KiB when there is none. Asked after the
  * headers and before the body is read. */

@@ -60,6 +60,9 @@ const char *sdp_track_kind_name(enum track_kind kind);
 int sdp_answer_build(const struct sdp_offer *offer, const struct media_answer *answer, uint64_t version,
 		     struct buf *ret_text);
 
+/* Its a=candidate lines and the end of them. */
+void sdp_answer_candidates(struct buf *b, const struct media_answer *answer);
+
 /* "opus/48000/2" */
 const char *sdp_codec_encoding(enum codec codec);
 

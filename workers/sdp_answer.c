@@ -81,7 +81,7 @@ static void write_transport(struct buf *b, const struct media_answer *answer)
 	buf_append_str(b, "\r\na=setup:passive\r\n");
 }
 
-static void write_candidates(struct buf *b, const struct media_answer *answer)
+void sdp_answer_candidates(struct buf *b, const struct media_answer *answer)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -199,7 +199,7 @@ int sdp_answer_build(const struct sdp_offer *offer, const struct media_answer *a
 			write_seat(ret_text, seat, s, seats[s->media], answer->cname);
 		seats[s->media] += s->sends;
 		if (first)
-			write_candidates(ret_text, answer);
+			sdp_answer_candidates(ret_text, answer);
 		first = false;
 	}
 	return ret_text->failed ? -ENOMEM : 0;

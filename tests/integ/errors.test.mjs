@@ -94,6 +94,8 @@ before(() => Promise.all([main, limited, small, away].map((world) => world())));
 
 const offer = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-sendrecv.sdp"), "utf8");
 const sdp = { type: "application/sdp" };
+const fragment = "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n";
+const trickle = (match) => ({ type: "application/trickle-ice-sdpfrag", headers: match ? { "if-match": match } : {} });
 const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 const id = randomUUID();
 const media = `00${randomUUID().replaceAll("-", "").slice(0, 16)}`;
@@ -138,6 +140,16 @@ const plain = {
   openMedia: () => ["POST", `/calls/${id}/media`, { sdp: offer }],
   updateMedia: () => ["PATCH", `/calls/${id}/media/${media}`, { sdp: offer }],
   closeMedia: () => ["DELETE", `/calls/${id}/media/${media}`],
+  createStream: () => ["POST", `/calls/${id}/streams`, { kind: "publish", name: "x" }],
+  listStreams: () => ["GET", `/calls/${id}/streams`],
+  updateStream: () => ["PATCH", `/calls/${id}/streams/${id}`, { paused: true }],
+  deleteStream: () => ["DELETE", `/calls/${id}/streams/${id}`],
+  publishStream: () => ["POST", `/whip/${id}`, offer, sdp],
+  updatePublishing: () => ["PATCH", `/whip/${id}/${media}`, fragment, trickle("*")],
+  closePublishing: () => ["DELETE", `/whip/${id}/${media}`],
+  watchStream: () => ["POST", `/whep/${id}`, offer, sdp],
+  updateWatching: () => ["PATCH", `/whep/${id}/${media}`, fragment, trickle("*")],
+  closeWatching: () => ["DELETE", `/whep/${id}/${media}`],
   listIceServers: () => ["GET", "/ice-servers"],
   openEvents: () => ["GET", "/events"],
   getServer: () => ["GET", "/server"],
@@ -219,6 +231,8 @@ const wrongBody = {
   readMessages: { seq: 0 },
   openMedia: { sdp: offer, tracks: { 0: "trumpet" } },
   updateMedia: { sdp: 5 },
+  createStream: { kind: "both", name: "x" },
+  updateStream: { muted: { audio: "yes" } },
 };
 for (const [name, body] of Object.entries(wrongBody)) wrongBody[name] = JSON.stringify(body);
 const wrongQuery = { searchUsers: "/users", listCalls: `/calls?before=${id}`, listMessages: `/calls/${id}/messages?after=-1` };
@@ -347,6 +361,19 @@ const specific = {
   "updateMedia 422 invalid_sdp": async (operation) => ask((await main()).zoe, operation, "v=0\r\n", sdp),
   "updateMedia 503 overloaded": async (operation) => withoutMediad((await main()).server, async () => ask((await main()).zoe, operation)),
   "closeMedia 503 overloaded": async (operation) => withoutMediad((await main()).server, async () => ask((await main()).zoe, operation)),
+  "createStream 403 forbidden": async (operation) => {
+    const { ana, call } = await main();
+    await ana.must("PATCH", `/calls/${call}`, { locked: true });
+    const answer = await about("bela", "call")(operation);
+    await ana.must("PATCH", `/calls/${call}`, { locked: false });
+    return answer;
+  },
+  "createStream 409 wrong_state": about("carla", "call"),
+  "listStreams 409 wrong_state": about("carla", "call"),
+  "updateStream 403 forbidden": async () => (await main()).bela.request("PATCH", (await streams()).target, { paused: true }),
+  "updateStream 409 wrong_state": about("carla", "call"),
+  "deleteStream 403 forbidden": async () => (await main()).bela.request("DELETE", (await streams()).target),
+  "deleteStream 409 wrong_state": about("carla", "call"),
   "openEvents 400 invalid_json": async (operation) => ask((await main()).zoe, operation, undefined, { protocol: "chat.v9" }),
   "openEvents 426 upgrade_required": async () => (await main()).zoe.request("GET", "/events"),
   "openEvents 503 overloaded": async (operation) => {
@@ -360,6 +387,106 @@ const specific = {
   },
   "getOpenApi 404 not_found": async (operation) => ask((await small()).ana, operation),
 };
+
+/** The operations of programs are asked with a stream's token: of a link of Ana's for each kind, in Bela's call, too. */
+const streams = once(async () => {
+  const world = await main();
+  const make = async (kind) => (await world.ana.must("POST", `/calls/${world.call}/streams`, { kind, name: "Program" })).json.stream;
+  const [whip, whep] = [await make("publish"), await make("watch")];
+  return { ...world, whip, whep, target: `/calls/${world.call}/streams/${whip.id}` };
+});
+const kindOf = (operation) => operation.path.split("/")[1];
+/** The plain request for that link. */
+function asProgram(stream, operation, body, options = {}) {
+  const [method, target, usual, more] = plain[operation.id]();
+  return request(options.base ?? stream.base, method, target.replace(id, stream.id), body ?? usual, { token: stream.token, ...more, ...options });
+}
+async function program(operation, body, options) {
+  const { server, ...links } = await streams();
+  return asProgram({ base: server.base, ...links[kindOf(operation)] }, operation, body, options);
+}
+/** In a call of its own on a server of its own kind: made when it is asked for. */
+async function programOf(world, maker, call, kind) {
+  const { stream } = (await maker.must("POST", `/calls/${call}/streams`, { kind: kind === "whip" ? "publish" : "watch", name: "Program" })).json;
+  return { base: world.server.base, ...stream };
+}
+for (const [operation_, session] of [["publishStream", false], ["watchStream", false], ["updatePublishing", true], ["updateWatching", true], ["closePublishing", true], ["closeWatching", true]]) {
+  const add = (key, run) => (specific[`${operation_} ${key}`] = run);
+  add("401 unauthorized", async (operation) => ask((await main()).zoe, operation));
+  add("429 too_many_requests", async (operation) => {
+    const world = await limited();
+    return eventually(
+      "the limit is reached",
+      async () => {
+        const all = [1, 2, 3].map(() => request(world.base, "GET", "/server"));
+        const [answer] = await Promise.all([ask({ base: world.base }, operation), ...all]);
+        return answer.status === 429 ? answer : null;
+      },
+      60_000,
+      0,
+    );
+  });
+  if (operation_.startsWith("close")) {
+    add("404 not_found", async (operation) => program(operation));
+    add("503 overloaded", async (operation) => withProgram(operation, () => joinedProgram(operation)));
+    continue;
+  }
+  add("413 body_too_large", async (operation) => program(operation, Buffer.alloc((64 << 10) + 1, " ")));
+  add("415 unsupported_media_type", async (operation) => program(operation, "x", { type: "text/plain" }));
+  add("422 invalid_sdp", async (operation) => program(operation, "no lines"));
+  if (session) {
+    add("404 not_found", async (operation) => program(operation));
+    add("412 precondition_failed", async (operation) => joinedProgram(operation, trickle('"0123456789abcdef"')));
+    add("428 precondition_required", async (operation) => program(operation, undefined, trickle(null)));
+    add("503 overloaded", async (operation) => withProgram(operation, () => joinedProgram(operation)));
+  } else {
+    add("403 forbidden", async (operation) => {
+      const world = await main();
+      const stream = await programOf(world, world.bela, world.call, kindOf(operation));
+      assert.equal((await asProgram(stream, operation)).status, 201);
+      await world.ana.must("DELETE", `/calls/${world.call}/members/${stream.id}`);
+      return asProgram(stream, operation);
+    });
+    add("409 wrong_state", async (operation) => {
+      const world = await main();
+      const { call } = (await world.zoe.must("POST", "/calls", { invite: [(await zoesFriend()).id] })).json;
+      const answer = await asProgram(await programOf(world, world.zoe, call.id, kindOf(operation)), operation);
+      await world.zoe.must("POST", `/calls/${call.id}/leave`);
+      return answer;
+    });
+    add("503 overloaded", async (operation) => {
+      const { server, ana, bela, call } = await small();
+      await ana.request("POST", `/calls/${call}/media`, offer, sdp); // or it is there already
+      const stream = await programOf({ server }, bela, call, kindOf(operation));
+      const answer = await asProgram(stream, operation);
+      await bela.must("DELETE", `/calls/${call}/streams/${stream.id}`);
+      return answer;
+    });
+  }
+}
+/** One that is in the call, about a session that its mediad may have. */
+const inCall = { whip: once(() => joins("whip")), whep: once(() => joins("whep")) };
+async function joins(kind) {
+  const world = await main();
+  const stream = await programOf(world, world.bela, world.call, kind);
+  const { status } = await request(world.server.base, "POST", `/${kind}/${stream.id}`, offer, { token: stream.token, ...sdp });
+  assert.equal(status, 201);
+  return stream;
+}
+async function joinedProgram(operation, options) {
+  return asProgram(await inCall[kindOf(operation)](), operation, undefined, options);
+}
+/** It is in the call before the mediad is held. */
+async function withProgram(operation, fn) {
+  await inCall[kindOf(operation)]();
+  return withoutMediad((await main()).server, fn);
+}
+const zoesFriend = once(async () => {
+  const { server, zoe } = await main();
+  const friend = await made(server, "Yves");
+  await befriend(zoe, friend);
+  return friend;
+});
 
 /** [{ key, status, code, run }] of the whole file. */
 const listed = operations.flatMap((operation) =>

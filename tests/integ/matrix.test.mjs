@@ -62,6 +62,16 @@ readMessages     401    401  401      404      404     404     404     204     2
 openMedia        401    401  401      404      404     404     404     409j    409j     409j 409j    409e   201    201
 updateMedia      401    401  401      404      404     404     404     404     404      404  404     404    200    404
 closeMedia       401    401  401      404      404     404     404     404     404      404  404     204    204    404
+createStream     401    401  401      404      404     404     404     409     409      409  409     201    201    201
+listStreams      401    401  401      404      404     404     404     409     409      409  409     200    200    200
+updateStream     401    401  401      404      404     404     404     409     409      409  409     200    200    200
+deleteStream     401    401  401      404      404     404     404     409     409      409  409     204    204    204
+publishStream    401    401  401      401      401     401     401     401     401      401  401     401    401    401
+updatePublishing 401    401  401      401      401     401     401     401     401      401  401     401    401    401
+closePublishing  401    401  401      401      401     401     401     401     401      401  401     401    401    401
+watchStream      401    401  401      401      401     401     401     401     401      401  401     401    401    401
+updateWatching   401    401  401      401      401     401     401     401     401      401  401     401    401    401
+closeWatching    401    401  401      401      401     401     401     401     401      401  401     401    401    401
 listIceServers   401    401  401      200      200     200     200     200     200      200  200     200    200    200
 openEvents       401    401  401      101      101     101     101     101     101      101  101     101    101    101
 `;
@@ -79,6 +89,7 @@ const rows = Object.fromEntries(
 const png = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 const offer = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-sendrecv.sdp"), "utf8");
 const sdp = { type: "application/sdp" };
+const trickle = { type: "application/trickle-ice-sdpfrag", headers: { "if-match": "*" } };
 
 let server;
 let stage = null; // { call, media }: the call with everybody in their place
@@ -115,7 +126,9 @@ async function stageReady() {
   await declined.must("POST", `/calls/${call.id}/decline`);
   await owner.must("DELETE", `/calls/${call.id}/members/${removed.id}`);
   const { location } = (await member.must("POST", `/calls/${call.id}/media`, offer, sdp)).headers;
-  stage = { call, media: location.split("/").at(-1) };
+  const { stream } = (await member.must("POST", `/calls/${call.id}/streams`, { kind: "publish", name: "OBS" })).json;
+  const opened = await request(server.base, "POST", `/whip/${stream.id}`, offer, { token: stream.token, ...sdp });
+  stage = { call, media: location.split("/").at(-1), stream: stream.id, session: opened.headers.location };
   return stage;
 }
 async function stageOver() {
@@ -206,6 +219,17 @@ const how = {
   openMedia: { changes: true, secret: "call", ask: (name, ids) => ask(name, "POST", `/calls/${ids.call}/media`, offer, sdp) },
   updateMedia: { secret: "media", ask: (name, ids) => ask(name, "PATCH", `/calls/${ids.call}/media/${ids.media}`, offer, sdp) },
   closeMedia: { changes: true, secret: "media", ask: (name, ids) => ask(name, "DELETE", `/calls/${ids.call}/media/${ids.media}`) },
+  createStream: inCall("POST", () => "/streams", () => ({ kind: "watch", name: "Wall" })),
+  listStreams: inCall("GET", () => "/streams", undefined, false),
+  updateStream: inCall("PATCH", (ids) => `/streams/${ids.stream}`, () => ({ muted: { audio: true } }), false),
+  deleteStream: inCall("DELETE", (ids) => `/streams/${ids.stream}`),
+  // A sign-in opens no stream, whoever's it is.
+  publishStream: { ask: (name, ids) => ask(name, "POST", `/whip/${ids.stream}`, offer, sdp) },
+  updatePublishing: { ask: (name, ids) => ask(name, "PATCH", ids.session, "a=end-of-candidates\r\n", trickle) },
+  closePublishing: { ask: (name, ids) => ask(name, "DELETE", ids.session) },
+  watchStream: { ask: (name, ids) => ask(name, "POST", `/whep/${ids.stream}`, offer, sdp) },
+  updateWatching: { ask: (name, ids) => ask(name, "PATCH", ids.session.replace("whip", "whep"), "a=end-of-candidates\r\n", trickle) },
+  closeWatching: { ask: (name, ids) => ask(name, "DELETE", ids.session.replace("whip", "whep")) },
   listIceServers: { ask: json("GET", "/ice-servers") },
   openEvents: { ask: (name) => upgrade(server.base, { token: tokens[name] }) },
 };
@@ -232,8 +256,8 @@ for (const id of Object.keys(rows)) {
     const operation = how[id];
     const got = {};
     for (const name of who) {
-      const { call, media } = await stageReady();
-      const ids = { call: call.id, media, ...(await operation.ids?.()) };
+      const { call, ...others } = await stageReady();
+      const ids = { call: call.id, ...others, ...(await operation.ids?.()) };
       const answer = await operation.ask(name, ids);
       got[name] = `${answer.status}${answer.status >= 400 ? (letters[answer.json.code] ?? ` ${answer.json.code}`) : ""}`;
       if (answer.status < 400 && operation.changes) await stageOver();

@@ -39,6 +39,10 @@ test("after a journey with every kind of secret none of them is in the log, and 
     const { call } = (await ana.must("POST", "/calls", { invite: [bela.id] })).json;
     await bela.must("POST", `/calls/${call.id}/answer`);
     await ana.must("POST", `/calls/${call.id}/messages`, { id: randomUUID(), text: secrets["what was said"] });
+    const { stream } = (await ana.must("POST", `/calls/${call.id}/streams`, { kind: "publish", name: "OBS" })).json;
+    secrets["token of a stream"] = stream.token;
+    await request(server.base, "POST", `/whip/${stream.id}`, "v=0\r\n", { token: stream.token, type: "application/sdp" });
+    await request(server.base, "POST", `/whep/${stream.id}`, "v=0\r\n", { token: stream.token, type: "application/sdp" });
     const ice = (await ana.must("GET", "/ice-servers")).json.items.find((s) => s.credential);
     secrets["TURN credential"] = ice.credential;
     secrets["TURN secret"] = TURN_SECRET;
@@ -72,7 +76,7 @@ test("after a journey with every kind of secret none of them is in the log, and 
     ])
       await eventually(line, () => server.log().split("\n").some((l) => /^<[56]>/.test(l) && l.includes(`audit: ${line}`)));
     // Nor does the database keep what opens something.
-    const kept = ["users", "sessions", "invites", "audit"].map((table) => server.sql(`select to_jsonb(t) from ${table} t`)).join("\n");
+    const kept = ["users", "sessions", "invites", "audit", "call_streams"].map((table) => server.sql(`select to_jsonb(t) from ${table} t`)).join("\n");
     const logs = server.log() + readFileSync(path.join(server.dir, "var/pg/server.log"), "utf8");
     for (const [what, secret] of Object.entries(secrets)) {
       const hash = createHash("sha256").update(secret).digest("hex");

@@ -153,7 +153,7 @@ export function request(base, method, target, body, options = {}) {
         const type = res.headers["content-type"];
         const answer = { status: res.statusCode, headers: res.headers, bytes, text, json: undefined };
         try {
-          if (/json/.test(type ?? "")) answer.json = JSON.parse(text);
+          if (/json/.test(type ?? "") && method !== "HEAD") answer.json = JSON.parse(text);
           if (url.pathname.startsWith("/api/v1/") && !options.unchecked)
             checkResponse(method, url.pathname.slice("/api/v1".length), answer.status, type, text);
         } catch (error) {

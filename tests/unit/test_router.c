@@ -30,6 +30,15 @@ void auth_look(struct request *req, void (*then)(struct request *req))
 	then(req);
 }
 
+void auth_check_stream(struct request *req, const char *kind, void (*then)(struct request *req))
+{
+	auths++;
+	if (request_header(req, "authorization") && strcmp(request_header(req, "authorization"), kind) == 0)
+		then(req);
+	else
+		reply_problem(req, 401, "unauthorized", NULL, "No.");
+}
+
 static void say(struct request *req, const char *who)
 {
 	char *text = arena_printf(&req->arena, "%s %s %s", who, req->param[0] ? req->param[0] : "-",
@@ -98,6 +107,12 @@ const struct route api_calls_routes[] = {
 };
 const struct route api_media_routes[] = {
 	{ HTTP_POST, "/api/v1/secret", ROUTE_USER, BODY_JSON, 0, secret },
+	{ 0 },
+};
+const struct route api_streams_routes[] = {
+	{ HTTP_POST, "/api/v1/whip/{id}", ROUTE_PUBLISHER, BODY_SDP_ONLY, 0, size },
+	{ HTTP_POST, "/api/v1/whep/{id}", ROUTE_WATCHER, BODY_SDP_ONLY, 0, size },
+	{ HTTP_OPTIONS, "/api/v1/whip/{id}", ROUTE_PUBLIC, BODY_NONE, 0, one },
 	{ 0 },
 };
 const struct route api_events_routes[] = { { 0 } };
@@ -230,6 +245,42 @@ static void test_bodies(void **state)
 	assert_int_equal(said.status, 415);
 }
 
+static void ask_as(const char *kind, const char *path, const char *type)
+{
+	struct request *req = request_for(HTTP_POST, path, type, "v=0");
+
+	req->headers[1].value = kind;
+	req->headers_len = 2;
+	router_dispatch(req);
+	assert_int_equal(said.answers, 1);
+}
+
+static void test_streams(void **state)
+{
+	const char *open = "Access-Control-Allow-Origin: *\r\n";
+
+	(void)state;
+	ask_as("publish", "/api/v1/whip/7", "application/sdp");
+	assert_string_equal(said.body, "3");
+	assert_non_null(strstr(said.headers, open));
+	ask_as("watch", "/api/v1/whip/7", "application/sdp");
+	assert_int_equal(said.status, 401);
+	assert_non_null(strstr(said.headers, open));
+	ask_as("watch", "/api/v1/whep/7", "application/sdp");
+	assert_int_equal(said.status, 200);
+	ask_as("publish", "/api/v1/whip/7", "application/json");
+	assert_int_equal(said.status, 415);
+	ask(HTTP_GET, "/api/v1/whip/7", NULL, NULL);
+	assert_int_equal(said.status, 405);
+	assert_non_null(strstr(said.headers, open));
+	assert_non_null(strstr(said.headers, "Allow: POST, OPTIONS\r\n"));
+	ask(HTTP_OPTIONS, "/api/v1/whip/7", NULL, NULL);
+	assert_non_null(strstr(said.headers, open));
+	/* Only there. */
+	ask(HTTP_POST, "/api/v1/sdp", "application/sdp", "v=0");
+	assert_string_equal(said.headers, "");
+}
+
 static size_t body_max(enum http_method method, const char *path)
 {
 	struct request *req = request_for(method, path, NULL, NULL);
@@ -327,7 +378,7 @@ int main(void)
 		cmocka_unit_test(test_paths),	cmocka_unit_test(test_not_found), cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_bodies),	cmocka_unit_test(test_body_max),  cmocka_unit_test(test_auth),
 		cmocka_unit_test(test_query),	cmocka_unit_test(test_percent),	  cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_problem),
+		cmocka_unit_test(test_problem), cmocka_unit_test(test_streams),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* What changed in a call, in a person's words: for a line on the screen and for those who listen to it. */
 import { t } from '@lingui/core/macro'
 import type { Call, Member } from '../api/types'
-import { isHere, memberOf } from './model'
+import { isHere, isWatcher, memberOf } from './model'
 
 export interface Happening {
   text: string
@@ -22,6 +22,11 @@ export function happenings(
     if (member.user.id === meId) continue
     const name = nameOf(member)
     const was = old ? isHere(old) : false
+    if (isWatcher(member)) {
+      if (!was && isHere(member)) say(t`${name} watches by link`)
+      else if (was && !isHere(member) && now.state === 'active') say(t`${name} does not watch any more`)
+      continue
+    }
     if (!was && isHere(member) && now.members.length > 2) say(t`${name} joined`)
     else if (was && member.state === 'left' && now.state === 'active') say(t`${name} left`)
     else if (old?.state !== member.state) {

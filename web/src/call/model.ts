@@ -105,8 +105,14 @@ export const isGone = ({ state }: Member): boolean =>
 export const memberOf = (call: Call, userId: string): Member | undefined =>
   call.members.find((member) => member.user.id === userId)
 
+/** A program that only watches, by a link: nothing of it is to be seen but that it is there. */
+export const isWatcher = (member: Member): boolean => member.stream?.kind === 'watch'
+
+export const watchersOf = (call: Call): Member[] =>
+  call.members.filter((member) => isWatcher(member) && isHere(member))
+
 export const othersIn = (call: Call, meId: string): Member[] =>
-  call.members.filter((member) => member.user.id !== meId)
+  call.members.filter((member) => member.user.id !== meId && !isWatcher(member))
 
 /** The call that rings here and waits for an answer. */
 export function ringingCall(world: World): Call | null {

@@ -3,7 +3,7 @@ import { Hand, Lock, LockOpen, MicOff, MonitorUp, UserMinus, VideoOff } from 'lu
 import type { ReactNode } from 'react'
 import { useState } from 'react'
 import type { Call, Contact, Member, User } from '../../api/types'
-import { isHere, memberOf } from '../../call/model'
+import { isHere, isWatcher, memberOf } from '../../call/model'
 import { nameOf } from '../../call/sentences'
 import { parley, useParley } from '../../state/parley'
 import { Avatar } from '../../ui/Avatar'
@@ -33,7 +33,7 @@ export function PeoplePanel() {
   if (!call || !me) return null
   const host = call.started_by === me.id
   const members = [...call.members].toSorted((a, b) => Number(isHere(b)) - Number(isHere(a)))
-  const here = members.filter(isHere).length
+  const here = members.filter((member) => isHere(member) && !isWatcher(member)).length
   const waits = (member: Member) => member.state === 'ringing' || member.state === 'invited'
   const more = Object.values(contacts).filter(({ state, user }) => {
     const member = memberOf(call, user.id)
@@ -107,6 +107,7 @@ function Person({ call, member, me, host, contact }: PersonProps) {
         <span className="block truncate text-xs text-soft">
           {stateWord(state)}
           {user.id === call.started_by && ` · ${t`started the call`}`}
+          {member.stream && ` · ${isWatcher(member) ? t`watches by link` : t`sends by link`}`}
         </span>
       </span>
       <span className="flex items-center gap-1.5 text-soft">
@@ -115,7 +116,7 @@ function Person({ call, member, me, host, contact }: PersonProps) {
         {here && muted.video && <VideoOff role="img" aria-label={t`Camera off`} className="size-4" />}
         {here && muted.audio && <MicOff role="img" aria-label={t`Microphone off`} className="size-4" />}
       </span>
-      {can && here && !muted.audio && (
+      {can && here && !muted.audio && !isWatcher(member) && (
         <IconButton label={t`Mute ${name}`} onClick={() => void parley.muteMember(user.id)}>
           <MicOff aria-hidden className="size-4" />
         </IconButton>

@@ -22,6 +22,7 @@ import { useIdle, useKeys, useVisibleHeight, useWakeLock } from './hooks'
 import { SelfCorner } from './SelfCorner'
 import { SidePanel } from './SidePanel'
 import { Stage } from './Stage'
+import { Streams, WatchedMark } from './Streams'
 import { Toasts, useHappenings } from './Toasts'
 import { useStage } from './view'
 
@@ -50,7 +51,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
   const wide = useMedia('(width >= 640px) and (height >= 480px)')
   const height = useVisibleHeight()
   const contacts = useParley(({ world }) => world.contacts)
-  const { panel, help, selfHidden } = useStage()
+  const { panel, help, streams, selfHidden } = useStage()
   const { paused, tiles } = session
   const talking = tiles.length > 0
   const linkless = lost || session.media === 'reconnecting'
@@ -88,6 +89,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
           {talking ? names : 'Parley'}
         </h1>
         {session.since !== null && <Elapsed since={session.since} />}
+        <WatchedMark call={session.call} />
         <p role="status" className="ms-auto flex items-center gap-2 text-sm text-white/80">
           {linkless && (
             <>
@@ -136,6 +138,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
         <Controls session={session} faded={faded} wide={wide} DeviceMenu={parts.DeviceMenu} />
       </div>
       {help && <Help />}
+      {streams && session.call && <Streams call={session.call} meId={me.id} />}
     </main>
   )
 }

@@ -11,6 +11,7 @@ import {
   PhoneMissed,
   PictureInPicture2,
   PanelRight,
+  Radio,
   SlidersHorizontal,
 } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
@@ -100,6 +101,11 @@ export function MoreMenu({ session, wide, children }: Props) {
           <Item icon={SlidersHorizontal} onSelect={() => togglePanel('devices')}>
             {t`Devices`}
           </Item>
+          {session.call?.state === 'active' && (
+            <Item icon={Radio} onSelect={() => useStage.setState({ streams: true })}>
+              {t`Stream links…`}
+            </Item>
+          )}
           {mine && session.call?.state === 'active' && (
             <>
               <Line />

@@ -14,6 +14,8 @@ interface StageView {
   selfHidden: boolean
   panel: Panel | null
   help: boolean
+  /** The dialog of stream links. */
+  streams: boolean
   /** Takes everything back for the next call, but the layout. */
   reset(): void
   toggleLayout(): void
@@ -28,7 +30,8 @@ export const useStage = create<StageView>((set) => ({
   selfHidden: false,
   panel: null,
   help: false,
-  reset: () => set({ pinned: null, page: 0, panel: null, help: false }),
+  streams: false,
+  reset: () => set({ pinned: null, page: 0, panel: null, help: false, streams: false }),
   toggleLayout: () =>
     set(({ layout: before }) => {
       const layout = before === 'grid' ? 'speaker' : 'grid'
