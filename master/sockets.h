@@ -27,7 +27,7 @@ struct sockets {
 	struct socket_list listening[SOCKET_KINDS];
 	struct conf_addrs media;    /* the addresses media is received on, in the order of the sockets */
 	struct socket_list udp[64]; /* per mediad: one socket per address */
-	struct socket_list tcp[64]; /* the same, listening; empty with media.tcp = off, fd -1 where it could not be had */
+	struct socket_list tcp[64]; /* the same, listening; none with media.tcp = off, fd -1 where not to be had */
 	unsigned mediads;
 	char *admin_path; /* of a unix socket that we made */
 };

@@ -130,22 +130,26 @@ static int try_tcp(const struct conf_addr *address, uint16_t port)
 	return connect(fd, (const struct sockaddr *)&sa, address->len) < 0 ? -errno : 0;
 }
 
+/* Whoever has reserved ports has thought of it. */
+static bool ports_are_reserved(void)
+{
+	auto_fclose FILE *f = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+	unsigned first;
+
+	return f && fscanf(f, "%u", &first) == 1;
+}
+
 /* Ports that the kernel gives to outgoing connections may be taken when Parley starts. */
 static void look_at_port_range(unsigned first, unsigned last)
 {
 	auto_fclose FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-	auto_fclose FILE *reserved = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
 	unsigned low, high;
-	char text[4096] = "";
 
-	if (!f || fscanf(f, "%u %u", &low, &high) != 2 || last < low || first > high)
-		return;
-	/* Whoever has reserved something has thought of it. */
-	if (reserved && fgets(text, sizeof(text), reserved) && text[0] != '\n' && text[0])
+	if (!f || fscanf(f, "%u %u", &low, &high) != 2 || last < low || first > high || ports_are_reserved())
 		return;
 	say(FINDING_WARN, "media",
-	    "outgoing connections may take these ports: net.ipv4.ip_local_reserved_ports = %u-%u keeps them free", first,
-	    last);
+	    "outgoing connections may take these ports: net.ipv4.ip_local_reserved_ports = %u-%u keeps them free",
+	    first, last);
 }
 
 static void look_at_media(const struct conf *conf)
