@@ -47,7 +47,8 @@ struct seat {
 	/* A key frame of the target came, and not all is whole. */
 	struct {
 		bool waits, now;
-		bool first; /* index is known to be its first packet */
+		bool first;   /* index is known to be its first packet */
+		bool refused; /* the last one was not, and what came before it never came */
 		uint8_t layer;
 		uint32_t timestamp;
 		uint64_t index;

@@ -435,7 +435,10 @@ static void seat_begin(struct seat *seat, struct track *track, int64_t now_us)
 	struct ring_head head;
 	uint8_t buf[RING_PACKET_MAX];
 
-	if (!track_recall(track, layer, index, now_us, &head, buf, &packet)) {
+	bool headless = !seat->begin.first && !track_has(track, layer, index - 1);
+	bool refused = headless && !seat->begin.refused; /* once: a sender may have no parameter sets in his stream */
+	seat->begin.refused = refused;
+	if (refused || !track_recall(track, layer, index, now_us, &head, buf, &packet)) {
 		seat->begin.waits = false;
 		track_want_keyframe(track, layer, now_us);
 		return;
