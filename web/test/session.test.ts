@@ -544,30 +544,6 @@ describe('several people', () => {
     expect(onSpeaking).toHaveBeenLastCalledWith({ ids: [], main: bela.id })
   })
 
-  it('fall silent all at once: new checks, and nobody is told', async () => {
-    const { session, connect, peer, peers, view, api, onDoubt } = setUp()
-    await connect()
-    session.update(three(3, member(bela, 'joined')))
-    session.seatsChanged(all)
-    peer().age = 20
-    await vi.advanceTimersByTimeAsync(3_000)
-    expect(peer().offers).toEqual([false])
-    peer().age = 700
-    await vi.advanceTimersByTimeAsync(300)
-    expect(peer().offers, 'ICE restarts').toEqual([false, true])
-    expect(api.updateMedia).toHaveBeenCalledWith('/media/1', 'offer 2')
-    expect(peer().answers.at(-1)).toBe('restarted')
-    expect(view().media).toBe('connected')
-    expect(onDoubt).not.toHaveBeenCalled()
-    // Still silent, but answered: they have muted.
-    for (let i = 0; i < 5; i++) {
-      peer().packets++
-      await vi.advanceTimersByTimeAsync(1_000)
-    }
-    expect(peer().offers).toHaveLength(2)
-    expect(peers).toHaveLength(1)
-  })
-
   it('may be removed by who started the call', async () => {
     const { session, connect, onEnd } = setUp()
     await connect()

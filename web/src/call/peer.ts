@@ -36,8 +36,6 @@ export interface PeerLike {
   sample(): Promise<Sample>
   /** How loud those m-lines are now, by mid: 0 to 1. Asking has a price: only for those that somebody sits on. */
   levels(mids: ReadonlySet<string>): Map<string, number>
-  /** How old the newest packet on those m-lines is, in ms; null when none came lately. */
-  newest(mids: ReadonlySet<string>): number | null
   close(): void
 }
 
@@ -214,18 +212,6 @@ export class Peer implements PeerLike {
         levels.set(mid, source.audioLevel)
     }
     return levels
-  }
-
-  newest(mids: ReadonlySet<string>): number | null {
-    const now = performance.timeOrigin + performance.now()
-    let newest: number | null = null
-    for (const { mid, receiver } of this.pc.getTransceivers()) {
-      if (mid === null || !mids.has(mid)) continue
-      const [source] = receiver.getSynchronizationSources()
-      if (source) newest = Math.min(newest ?? Infinity, now - source.timestamp)
-      if (newest !== null && newest < LEVEL_FOR_MS / 2) break
-    }
-    return newest
   }
 
   close(): void {

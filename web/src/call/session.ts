@@ -23,7 +23,6 @@ import type { Screen } from './screen'
 import type { Ending } from './sentences'
 import type { SoundsLike } from './sounds'
 import type { Speaking } from './speaking'
-import { SilenceWatch } from './silence'
 import { sameSpeaking, SpeakerWatch } from './speaking'
 import type { Bars, Flow, LineFlow, Sample } from './stats'
 import { barsOf, flowBetween, SteadyBars } from './stats'
@@ -126,7 +125,6 @@ export type SessionStart =
 const DISCONNECTED_FOR_MS = 3_000
 const CONNECT_WITHIN_MS = 6_000
 const RESTART_WITHIN_MS = 2_500
-const CHECK_AGAIN_MS = 200
 const LISTEN_EVERY_MS = 1_000
 const LEVELS_EVERY_MS = 250
 /** A device is silent for a moment when another program begins or ends; a phone call is longer. */
@@ -195,7 +193,6 @@ export class CallSession {
   private soundBlocked = false
   private readonly levelTimer: ReturnType<typeof setInterval>
   private readonly speakers = new SpeakerWatch()
-  private readonly silence = new SilenceWatch()
   private speaking: Speaking = { ids: [], main: null }
   /** As the server says, once it says anything. */
   private serverSpeaks = false
@@ -859,26 +856,6 @@ export class CallSession {
     }
   }
 
-  /** Nothing comes any more. Perhaps the network has changed, then new checks find the other way; perhaps there is
-   * nothing to hear, then they harm nobody, and nobody is told. Whether they were of use, listen() finds out. */
-  private async checkAnew(): Promise<void> {
-    const { peer, location, generation } = this
-    const passed = () => this.over || this.peer !== peer || this.generation !== generation
-    if (!peer || location === '') return
-    // A request that began on the old way breaks when the browser notices.
-    for (let tries = 0; tries < 3 && !passed(); tries++) {
-      try {
-        const offer = await peer.offer(true)
-        if (passed()) return
-        const answer = await this.deps.api.updateMedia(location, offer)
-        if (!passed()) await peer.accept(answer)
-        return
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, CHECK_AGAIN_MS))
-      }
-    }
-  }
-
   private async listen(): Promise<void> {
     const { peer } = this
     if (!peer || this.media !== 'connected') return
@@ -896,9 +873,7 @@ export class CallSession {
   // ---- what is seen and heard
 
   private watchLevels(): void {
-    if (this.over || !this.peer || this.media !== 'connected') return this.silence.reset()
-    const all = (this.seats ?? []).filter((seat) => seat.member !== null)
-    if (this.silence.brokenAt(this.peer.newest(new Set(all.map(({ mid }) => mid))))) void this.checkAnew()
+    if (this.over || !this.peer || this.media !== 'connected') return
     const taken = (this.seats ?? []).filter((seat) => seat.member !== null && seat.kind === 'microphone')
     const byMid = this.peer.levels(new Set(taken.map(({ mid }) => mid)))
     const levels = new Map<string, number>()

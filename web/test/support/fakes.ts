@@ -174,13 +174,6 @@ export class FakePeer implements PeerLike {
     return this.loud
   }
 
-  /** Null: nothing comes. */
-  age: number | null = null
-
-  newest(): number | null {
-    return this.age
-  }
-
   close(): void {
     this.closed = true
   }
