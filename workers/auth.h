@@ -30,8 +30,8 @@ void auth_check(struct request *req, void (*then)(struct request *req));
 /* For routes that anybody may ask: calls then(req) with AUTH_NONE when nobody is signed in (a cookie that is worth
  * nothing is removed); or answers 429 or 503. */
 void auth_look(struct request *req, void (*then)(struct request *req));
-/* As auth_check(), for a program with a stream link's token (sql/0018_streams.sql) for the stream of param[0], "publish"
- * or "watch": the user and the sign-in are the stream's id. Cookies count for nothing here. */
+/* As auth_check(), for a program with a stream link's token (sql/0018_streams.sql) for the stream of param[0],
+ * "publish" or "watch": the user and the sign-in are the stream's id. Cookies count for nothing here. */
 void auth_check_stream(struct request *req, const char *kind, void (*then)(struct request *req));
 /* For public routes: may this address ask once more? False: 429 was answered. */
 bool auth_admit_address(struct request *req);

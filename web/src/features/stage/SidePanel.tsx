@@ -21,7 +21,8 @@ export function SidePanel({ title, children }: { title: string; children: ReactN
     ref.current?.querySelector<HTMLElement>('[data-first]')?.focus({ preventScroll: true })
     return () => {
       // Back to where one came from, unless one went elsewhere meanwhile.
-      if (document.activeElement === document.body && from.current instanceof HTMLElement) from.current.focus()
+      if (document.activeElement === document.body && from.current instanceof HTMLElement)
+        from.current.focus()
     }
   }, [])
   return (
