@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ServerEvent } from '../src/api/types'
-import { emptyWorld, ongoingCall, ringingCall, step, withCall } from '../src/call/model'
+import { emptyWorld, ongoingCall, othersIn, ringingCall, step, watchersOf, withCall } from '../src/call/model'
 import { ana, bela, call, contact, member } from './support/fakes'
 
 const hello = (calls = [call()]): ServerEvent => ({
@@ -92,5 +92,27 @@ describe('which call rings here', () => {
     expect(ongoingCall(after(hello([incoming('reconnecting', { state: 'active' })])))?.id).toBe('c1')
     expect(ongoingCall(after(hello([call()])))?.id).toBe('c1')
     expect(ongoingCall(after(hello([incoming('left', { state: 'active' })])))).toBeNull()
+  })
+})
+
+describe('streams', () => {
+  const stream = (id: string, kind: 'publish' | 'watch', state: Parameters<typeof member>[1]) => ({
+    ...member({ ...bela, id }, state),
+    stream: { kind, made_by: ana.id },
+  })
+  const with_ = call({
+    members: [
+      member(ana, 'joined'),
+      member(bela, 'left'),
+      stream('sends', 'publish', 'joined'),
+      stream('sent', 'publish', 'left'),
+      stream('watches', 'watch', 'joined'),
+      stream('watched', 'watch', 'left'),
+    ],
+  })
+
+  it('are others while they send, and watchers while they watch', () => {
+    expect(othersIn(with_, ana.id).map(({ user }) => user.id)).toEqual([bela.id, 'sends'])
+    expect(watchersOf(with_).map(({ user }) => user.id)).toEqual(['watches'])
   })
 })

@@ -111,8 +111,11 @@ export const isWatcher = (member: Member): boolean => member.stream?.kind === 'w
 export const watchersOf = (call: Call): Member[] =>
   call.members.filter((member) => isWatcher(member) && isHere(member))
 
+/** Of streams only those that send now: one that has gone is nobody who took part. */
 export const othersIn = (call: Call, meId: string): Member[] =>
-  call.members.filter((member) => member.user.id !== meId && !isWatcher(member))
+  call.members.filter(
+    (member) => member.user.id !== meId && !isWatcher(member) && (!member.stream || isHere(member)),
+  )
 
 /** The call that rings here and waits for an answer. */
 export function ringingCall(world: World): Call | null {
