@@ -82,7 +82,7 @@ export interface Endpoint {
   operation: Operation
 }
 
-const METHODS = ['get', 'post', 'put', 'patch', 'delete']
+const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'options']
 
 export function follow<T extends Ref>(document: Document, node: T): T {
   let at: Ref = node
