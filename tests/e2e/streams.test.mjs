@@ -7,6 +7,7 @@ import path from "node:path";
 import { ROOT, Server } from "../support/server.mjs";
 import { request } from "../support/api.mjs";
 import { BrowserPerson, launchChromium } from "../support/browser.mjs";
+import { violations } from "../support/axe.mjs";
 
 const MINUTES = 120_000;
 const SHOTS = process.env.SHOTS; // a folder for pictures of the dialog
@@ -36,6 +37,12 @@ async function openDialog(person) {
   await person.page.getByRole("menuitem", { name: "Stream links…" }).click();
   await dialog(person).waitFor({ timeout: MINUTES });
 }
+async function hasNoBarriers(person) {
+  for (const colorScheme of ["dark", "light"]) {
+    await person.page.emulateMedia({ colorScheme });
+    assert.deepEqual(await violations(person.page), [], colorScheme);
+  }
+}
 const shoot = (person, name) => SHOTS && person.page.screenshot({ path: path.join(SHOTS, `${name}.png`) });
 async function make(person, kind, name) {
   const box = dialog(person);
@@ -50,10 +57,12 @@ test("a link that is made in the page brings a program into the call; the others
   await openDialog(ana);
   await dialog(ana).getByText("There are none yet.").waitFor({ timeout: MINUTES });
   await shoot(ana, "empty-wide");
+  await hasNoBarriers(ana);
   const camera = await make(ana, "Send into the call", "Hall camera");
   assert.match(camera.token, /^[\w-]{43}$/);
   await dialog(ana).getByText("sends into the call · not connected").waitFor({ timeout: MINUTES });
   await shoot(ana, "made-wide");
+  await hasNoBarriers(ana);
   const program = spawn("/usr/bin/python3", [path.join(ROOT, "tests/interop/whip_peer.py"), camera.url, camera.token, "publish", "0", "300"]);
   let complaint = "";
   program.stderr.on("data", (d) => (complaint += d));
@@ -74,6 +83,7 @@ test("who watches by a link is seen on all screens, and is no tile", { timeout: 
   await shoot(bela, "empty-phone");
   const wall = await make(bela, "Watch the call", "Wall");
   await shoot(bela, "made-phone");
+  await hasNoBarriers(bela);
   const offer = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-recvonly.sdp"), "utf8");
   const { status, headers } = await request(server.base, "POST", new URL(wall.url).pathname, offer, { token: wall.token, type: "application/sdp" });
   assert.equal(status, 201);

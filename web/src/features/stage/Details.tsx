@@ -31,7 +31,7 @@ export function Details({ me, session }: { me: User; session: SessionView }) {
   return (
     <div
       data-first
-      className="min-h-0 flex-1 space-y-5 overflow-y-auto p-4"
+      className="min-h-0 flex-1 space-y-5 overflow-y-auto p-4 -outline-offset-2"
       // Those who use the keyboard scroll it, too.
       // oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex
       tabIndex={0}

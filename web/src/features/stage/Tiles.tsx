@@ -175,7 +175,7 @@ function Foot({ name, silent, small, weak = null, screen }: FootProps) {
     <figcaption
       className={cx(
         'scrim absolute start-2 bottom-2 flex max-w-[calc(100%-1rem)] items-center gap-1.5 rounded-control bg-black/60 px-2 py-1 font-medium',
-        small ? 'text-xs' : 'text-sm',
+        small ? 'text-xs touch:start-1 touch:bottom-1 touch:px-1.5 touch:py-0' : 'text-sm',
       )}
     >
       {silent && <MicOff aria-label={t`Microphone off`} role="img" className="size-3.5 shrink-0" />}
@@ -224,7 +224,8 @@ function PinButton({ tileKey, name }: { tileKey: string; name: string }) {
       className={cx(
         'absolute end-2 top-2 flex size-11 items-center justify-center rounded-full transition-opacity duration-150 touch:end-0 touch:top-0',
         // Where nothing hovers it is small, and always there: nobody taps what they do not see.
-        'focus-visible:opacity-100 group-hover:opacity-100 touch:opacity-100',
+        // In the corner, off the name below in the low tiles of a strip.
+        'focus-visible:opacity-100 group-hover:opacity-100 touch:items-start touch:justify-end touch:p-1 touch:opacity-100',
         pinned ? 'opacity-100' : 'opacity-0',
       )}
     >
