@@ -171,27 +171,35 @@ void media_reply_answer(struct request *req, int status, const struct media_answ
 	buf_fini(&text);
 }
 
+bool media_take_over(struct request *req, const struct media_request *mr, const struct media_answer *answer)
+{
+	struct media_link *media = req->worker->media;
+
+	if (request_is_gone(req)) {
+		/* Nobody would use it, and what was there before may still be in use. */
+		media_link_close_transport(media, answer->mediad, answer->handle);
+		reply_empty(req, 204);
+		return false;
+	}
+	media_link_close_others(media, &mr->call, &req->auth.user_id, answer->mediad, answer->handle);
+	if (mr->paused || mr->muted_audio || mr->muted_video)
+		media_link_member_state(media, &mr->call, &req->auth.user_id, mr->paused, mr->muted_audio,
+					mr->muted_video);
+	return true;
+}
+
 static void on_opened(int error, const struct media_answer *answer, void *arg)
 {
 	struct request *req = arg;
 	const struct media_request *mr = req->state;
-	struct media_link *media = req->worker->media;
 	char call[ID_TEXT_LEN + 1], mid[MEDIA_ID_LEN + 1], location[128];
 
 	if (error) {
 		media_reply_error(req, error);
 		return;
 	}
-	if (request_is_gone(req)) {
-		/* Nobody would use it, and what was there before may still be in use. */
-		media_link_close_transport(media, answer->mediad, answer->handle);
-		reply_empty(req, 204);
+	if (!media_take_over(req, mr, answer))
 		return;
-	}
-	media_link_close_others(media, &mr->call, &req->auth.user_id, answer->mediad, answer->handle);
-	if (mr->paused || mr->muted_audio || mr->muted_video)
-		media_link_member_state(media, &mr->call, &req->auth.user_id, mr->paused, mr->muted_audio,
-					mr->muted_video);
 	snprintf(location, sizeof(location), "/api/v1/calls/%s/media/%s", id_format(&mr->call, call),
 		 media_id_format(answer->mediad, answer->handle, mid));
 	request_add_header(req, "Location", location);

@@ -28,6 +28,9 @@ bool media_turn_login(const struct request *req, struct media_turn_login *ret_lo
 bool media_parse_id(struct request *req, unsigned *ret_mediad, uint64_t *ret_handle);
 /* Sends the state's offer; m holds what is not of the offer (transport, joined_us, paused). */
 int media_send_offer(struct request *req, unsigned mediad, struct msg_offer *m, media_answer_cb *callback);
+/* A transport was opened: it takes the place of the member's others and learns what is muted or paused. False: nobody
+ * waits for it any more, it is closed and the request answered. */
+bool media_take_over(struct request *req, const struct media_request *mr, const struct media_answer *answer);
 void media_reply_answer(struct request *req, int status, const struct media_answer *answer);
 /* One text: nobody can tell another's transport from none. */
 void media_reply_gone(struct request *req);

@@ -293,26 +293,13 @@ static void on_opened(int error, const struct media_answer *answer, void *arg)
 {
 	struct request *req = arg;
 	const struct stream_session *s = req->state;
-	const struct media_request *mr = &s->media;
-	struct media_link *media = req->worker->media;
 
 	if ((error || request_is_gone(req)) && s->joined)
 		leave(req->worker, s->stream);
-	if (error) {
+	if (error)
 		media_reply_error(req, error);
-		return;
-	}
-	if (request_is_gone(req)) {
-		/* Nobody would use it, and what was there before may still be in use. */
-		media_link_close_transport(media, answer->mediad, answer->handle);
-		reply_empty(req, 204);
-		return;
-	}
-	media_link_close_others(media, &mr->call, &req->auth.user_id, answer->mediad, answer->handle);
-	if (mr->paused || mr->muted_audio || mr->muted_video)
-		media_link_member_state(media, &mr->call, &req->auth.user_id, mr->paused, mr->muted_audio,
-					mr->muted_video);
-	reply_opened(req, answer);
+	else if (media_take_over(req, &s->media, answer))
+		reply_opened(req, answer);
 }
 
 static void on_in_call(const struct db_result *result, void *arg)
