@@ -1,0 +1,31 @@
+/* mediad/seat_out.h - one packet of a seat, as it is written and sent, now or again.
+ *
+ * What is written is the receiver's: its extension ids, its payload types, the seat's SSRC and index. The payload comes
+ * from the ring and is copied once, here.
+ *
+ * Caller:    seat.c, which says where in the stream the packet stands. What is sent again (NACK, padding) is read from
+ *            the rings by the seat's history; those functions are in seat.h. */
+#ifndef PARLEY_MEDIAD_SEAT_OUT_H
+#define PARLEY_MEDIAD_SEAT_OUT_H
+
+#include "mediad/seat.h"
+
+/* One packet as it is to be written. */
+struct seat_write {
+	const struct ring_head *head;
+	const uint8_t *data;
+	uint64_t index;
+	uint32_t ssrc, timestamp;
+	uint16_t picture_id;
+	uint8_t tl0picidx, pt;
+	bool marker, is_rtx;
+	uint16_t osn;	 /* RTX: the original's sequence number */
+	uint8_t padding; /* RTX: nothing but so many bytes of padding; 0 = a payload */
+};
+
+const struct session_mline *seat_mline(const struct seat *seat);
+/* The index is spent (rec->next or rec->rtx_next is past it). 0; -EMSGSIZE: too long for a packet; else as
+ * egress_rtp(). */
+int seat_send(struct seat *seat, const struct seat_write *write, int64_t now_us);
+
+#endif
