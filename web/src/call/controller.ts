@@ -407,6 +407,11 @@ export class Controller {
   }
 
   answer(call: Call, video: boolean): void {
+    const { me } = this.world
+    const mine = me && memberOf(call, me.id)
+    const now = me && this.world.calls[call.id] && memberOf(this.world.calls[call.id]!, me.id)
+    // The click was still on its way when another device answered: the person has been told already.
+    if (mine && now && !isHere(mine) && isHere(now)) return
     this.open({ origin: 'incoming', call, video })
   }
 
