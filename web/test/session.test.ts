@@ -2,8 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ApiError } from '../src/api/client'
 import type { Call, Seat } from '../src/api/types'
 import type { DeviceState, Taken } from '../src/call/devices'
-import type { CallFlow, SessionDeps, SessionStart, SessionView } from '../src/call/session'
+import type { CallFlow } from '../src/call/flow'
+import type { SessionDeps, SessionStart } from '../src/call/session'
 import { CallSession } from '../src/call/session'
+import type { SessionView } from '../src/call/view'
 import { ana, bela, call, fakePeers, FakeTrack, member, user } from './support/fakes'
 
 const active = (version = 3, more: Partial<Call> = {}) =>
@@ -748,6 +750,15 @@ describe('devices', () => {
     expect(peer().sent.microphone).toBe(other.real)
     expect(microphone.stopped).toBe(true)
     expect(view()).toMatchObject({ microphone: 'on', microphoneOn: true })
+  })
+
+  it('that stay silent are taken anew while the way to the server is built anew, too', async () => {
+    const { session, wait, offer, other, peer, peers } = await silenced()
+    offer('on', other)
+    session.mediaLost('rejoin')
+    await wait()
+    expect(peers).toHaveLength(2)
+    expect(peer().sent.microphone).toBe(other.real)
   })
 
   it('that the system does not give back wait for a tap, and the others are told', async () => {

@@ -28,11 +28,13 @@ import type { MakePeer } from './peer'
 import type { Ending } from './sentences'
 import { endSentence, listNames, nameOf, replySentence } from './sentences'
 import type { Screen } from './screen'
-import type { CallFlow, SessionNews, SessionStart, SessionView } from './session'
+import type { CallFlow } from './flow'
+import type { SessionNews, SessionStart } from './session'
 import { CallSession } from './session'
 import type { LinkHandlers, LinkState } from './socket'
 import type { SoundsLike } from './sounds'
 import type { Speaking } from './speaking'
+import type { SessionView } from './view'
 
 export interface Notice {
   key: number

@@ -1,4 +1,4 @@
-/* Who speaks now, from sound levels, for as long as the server has not said it. Pure but for its memory. */
+/* Who speaks now, from sound levels, and once the server says so, as it says. Pure but for its memory. */
 
 const LOUD = 0.02
 const HOLD_MS = 700
@@ -42,3 +42,42 @@ export class SpeakerWatch {
 
 export const sameSpeaking = (a: Speaking, b: Speaking): boolean =>
   a.main === b.main && a.ids.length === b.ids.length && a.ids.every((id) => b.ids.includes(id))
+
+/** The server hears everybody, also those without a seat here: once it has said anything, it says who is to be looked
+ * at, and the levels say who can be heard beside. */
+export class Speakers {
+  private readonly meId: string
+  private readonly onChange: (speaking: Speaking) => void
+  private readonly watch = new SpeakerWatch()
+  private speaking: Speaking = { ids: [], main: null }
+  private serverSpeaks = false
+  private loudest: string | null = null
+
+  constructor(meId: string, onChange: (speaking: Speaking) => void) {
+    this.meId = meId
+    this.onChange = onChange
+  }
+
+  /** Counts with the next levels. */
+  serverSays(loudest: string | null): void {
+    this.loudest = loudest
+    this.serverSpeaks = true
+  }
+
+  /** Levels of 0 to 1 by person, at a time in ms. */
+  heard(levels: ReadonlyMap<string, number>, now: number): void {
+    const heard = this.watch.heard(levels, now)
+    const { loudest } = this
+    if (!this.serverSpeaks) return this.set(heard)
+    const ids = loudest === null || heard.ids.includes(loudest) ? heard.ids : [...heard.ids, loudest]
+    // Nobody looks at oneself; and when all are silent the last one stays.
+    const main = loudest === null || loudest === this.meId ? this.speaking.main : loudest
+    this.set({ ids, main })
+  }
+
+  private set(speaking: Speaking): void {
+    if (sameSpeaking(speaking, this.speaking)) return
+    this.speaking = speaking
+    this.onChange(speaking)
+  }
+}

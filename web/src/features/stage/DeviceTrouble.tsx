@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro'
 import type { DeviceKind, DeviceState } from '../../call/devices'
 import { troubled } from '../../call/devices'
-import type { SessionView } from '../../call/session'
+import type { SessionView } from '../../call/view'
 import { parley } from '../../state/parley'
 import { Button } from '../../ui/Button'
 

@@ -17,7 +17,7 @@ import {
 import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
 import { useSyncExternalStore } from 'react'
-import type { SessionView } from '../../call/session'
+import type { SessionView } from '../../call/view'
 import { parley, useParley } from '../../state/parley'
 import { REACTIONS } from '../../ui/emojis'
 import { mainLandmark } from '../../ui/landmark'

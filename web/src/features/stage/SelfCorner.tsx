@@ -1,7 +1,7 @@
 import type { PointerEvent } from 'react'
 import { useRef, useState } from 'react'
 import type { User } from '../../api/types'
-import type { SessionView } from '../../call/session'
+import type { SessionView } from '../../call/view'
 import { cx } from '../../ui/cx'
 import { Self } from './Tiles'
 
