@@ -1,6 +1,7 @@
-/* Every sentence about how a call went, in one place. */
+/* Sentences that several places say: how a call went, who that is, why something did not work. */
 import { i18n } from '@lingui/core'
 import { t } from '@lingui/core/macro'
+import type { ApiError } from '../api/client'
 import type { Call, Contact, User } from '../api/types'
 import { isHere, isOpenTo, memberOf, othersIn } from './model'
 
@@ -141,4 +142,25 @@ export function elapsedWords(ms: number): string {
 
 export function otherName(call: Call, meId: string, contacts: Readonly<Record<string, Contact>>): string {
   return listNames(othersIn(call, meId).map(({ user }) => nameOf(user, contacts[user.id])))
+}
+
+export const short = (text: string, most: number): string =>
+  text.length > most ? `${text.slice(0, most).trimEnd()}…` : text
+
+export function problemSentence(problem: ApiError): string {
+  switch (problem.code) {
+    case 'network':
+      return t`The server cannot be reached. Check your connection and try again.`
+    case 'database_unavailable':
+    case 'overloaded':
+      return t`The server cannot do this right now. Try again in a moment.`
+    case 'too_many_requests':
+      return t`That was too often. Wait a moment and try again.`
+    case 'not_a_contact':
+      return t`You can call people once they have accepted your request.`
+    case 'wrong_state':
+      return problem.call ? t`You are already in a call.` : problem.message
+    default:
+      return problem.message
+  }
 }

@@ -1,5 +1,5 @@
 import { ApiError } from '../../api/client'
-import { problemSentence } from '../../call/controller'
+import { problemSentence } from '../../call/sentences'
 import { parley } from '../../state/parley'
 
 /** Says what went wrong, where there is no better place for it. */

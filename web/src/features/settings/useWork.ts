@@ -1,7 +1,7 @@
 import { t } from '@lingui/core/macro'
 import { useEffect, useRef, useState } from 'react'
 import { ApiError } from '../../api/client'
-import { problemSentence } from '../../call/controller'
+import { problemSentence } from '../../call/sentences'
 
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return String(error)
