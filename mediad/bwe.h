@@ -33,7 +33,7 @@
 #ifndef PARLEY_MEDIAD_BWE_H
 #define PARLEY_MEDIAD_BWE_H
 
-#include "mediad/rtcp.h"
+#include "lib/rtcp.h"
 #include "mediad/trend.h"
 
 #define BWE_HISTORY    2048 /* packets that feedback can still tell about */

@@ -13,13 +13,13 @@
 #ifndef PARLEY_MEDIAD_CALL_H
 #define PARLEY_MEDIAD_CALL_H
 
+#include "lib/rtcp.h"
+#include "lib/twcc.h"
 #include "mediad/bwe.h"
 #include "mediad/media.h"
 #include "mediad/rate.h"
-#include "mediad/rtcp.h"
 #include "mediad/seat.h"
 #include "mediad/track.h"
-#include "mediad/twcc.h"
 
 #define CALL_BUCKETS	      1024
 #define MEDIA_NEVER_DUE	      INT64_MAX

@@ -1,7 +1,7 @@
 #include "mediad/codec.h"
 
+#include "lib/rtp.h"
 #include "mediad/bits.h"
-#include "mediad/rtp.h"
 
 /* Where the numbers stand inside a payload descriptor; 0 = not there (no number stands at offset 0). */
 struct places {

@@ -11,13 +11,13 @@
 #ifndef PARLEY_MEDIAD_TRACK_H
 #define PARLEY_MEDIAD_TRACK_H
 
+#include "lib/nack.h"
+#include "lib/rtcp.h"
+#include "lib/rtp.h"
 #include "mediad/keyframe.h"
 #include "mediad/layer.h"
 #include "mediad/loudness.h"
-#include "mediad/nack.h"
 #include "mediad/rtp_clock.h"
-#include "mediad/rtcp.h"
-#include "mediad/rtp.h"
 #include "shm/msg.h"
 #include "shm/ring.h"
 

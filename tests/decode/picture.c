@@ -1,7 +1,7 @@
 #include "tests/decode/picture.h"
 
 #include "lib/ids.h"
-#include "mediad/rtp.h"
+#include "lib/rtp.h"
 #include "tests/decode/obu.h"
 #include "tests/support/cm.h"
 

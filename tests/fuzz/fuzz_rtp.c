@@ -1,5 +1,5 @@
 /* links: mediad */
-#include "mediad/rtp.h"
+#include "lib/rtp.h"
 
 #include <stdlib.h>
 #include <string.h>

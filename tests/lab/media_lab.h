@@ -11,10 +11,10 @@
 #ifndef PARLEY_TESTS_LAB_MEDIA_LAB_H
 #define PARLEY_TESTS_LAB_MEDIA_LAB_H
 
+#include "lib/rtcp.h"
+#include "lib/rtp.h"
 #include "mediad/call.h"
 #include "mediad/egress.h"
-#include "mediad/rtcp.h"
-#include "mediad/rtp.h"
 
 #define LAB_MEDIADS  2
 #define LAB_DEVICES  12

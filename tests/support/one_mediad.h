@@ -9,7 +9,7 @@
 
 #include "mediad/mediad.h"
 #include "shm/msg.h"
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include <sys/types.h>
 

@@ -4,7 +4,7 @@
 #ifndef PARLEY_TESTS_PEER_NICE_H
 #define PARLEY_TESTS_PEER_NICE_H
 
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 struct peer_nice;
 

@@ -2,7 +2,7 @@
 #include "lib/cleanup.h"
 #include "tests/support/cm.h"
 #include "tests/support/one_mediad.h"
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* links: mediad */
+#include "lib/twcc.h"
 #include "mediad/bwe.h"
-#include "mediad/twcc.h"
 
 #include "lib/err.h"
 #include "tests/support/cm.h"

@@ -2,7 +2,7 @@
 #include "mediad/dtls.h"
 #include "tests/support/certificate.h"
 #include "tests/support/cm.h"
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 /* links: support mediad */
 /* A whole mediad and two real clients: what one encrypts, the other decrypts, sent on by seats. */
+#include "lib/rtcp.h"
+#include "lib/rtp.h"
 #include "mediad/media.h"
-#include "mediad/rtcp.h"
-#include "mediad/rtp.h"
 #include "tests/support/cm.h"
 #include "tests/support/one_mediad.h"
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* links: mediad */
-#include "mediad/rtcp.h"
+#include "lib/rtcp.h"
 
 #include "tests/support/cm.h"
 

@@ -6,7 +6,7 @@
 #include "tests/support/cm.h"
 #include "tests/support/media_echo.h"
 #include "tests/support/one_mediad.h"
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include <stdlib.h>
 #include <string.h>

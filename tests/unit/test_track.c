@@ -2,8 +2,8 @@
 /* What comes in: which SSRC is what, statistics, loss and its repair, key-frame requests. */
 #include "tests/lab/media_lab.h"
 
+#include "lib/nack.h"
 #include "mediad/keyframe.h"
-#include "mediad/nack.h"
 #include "tests/support/cm.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* links: mediad */
-#include "mediad/twcc.h"
+#include "lib/twcc.h"
 
 #include "lib/clock.h"
 #include "tests/support/cm.h"

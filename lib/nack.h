@@ -1,10 +1,10 @@
-/* mediad/nack.h - what is missing of one incoming stream, and when to ask for it again.
+/* lib/nack.h - what is missing of one incoming stream, and when to ask for it again.
  *
  * A gap is asked for after a short wait for packets that were merely overtaken (5 ms, more once overtaking
  * was seen, 50 ms at most), then once per round trip, NACK_TRIES_MAX times or for NACK_AGE_US.
  * Indexes are SRTP's: ROC << 16 | sequence number. Pure. */
-#ifndef PARLEY_MEDIAD_NACK_H
-#define PARLEY_MEDIAD_NACK_H
+#ifndef PARLEY_LIB_NACK_H
+#define PARLEY_LIB_NACK_H
 
 #include "lib/clock.h"
 #include "lib/err.h"

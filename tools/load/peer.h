@@ -1,4 +1,4 @@
-/* tests/support/peer.h - a small real WebRTC client: full ICE agent's checks, DTLS client, SRTP both ways.
+/* tools/load/peer.h - a small real WebRTC client: full ICE agent's checks, DTLS client, SRTP both ways.
  *
  * It shares no code with the server: checks are built by libnice, DTLS is OpenSSL's client, SRTP is libsrtp.
  * For tests and for generating load: one peer costs a socket, two timers and its cipher contexts.
@@ -12,8 +12,8 @@
  *
  * Callers:   one thread, on the loop given. Callbacks may call anything here but peer_free().
  * Ownership: the loop must outlive the peer. */
-#ifndef PARLEY_TESTS_PEER_H
-#define PARLEY_TESTS_PEER_H
+#ifndef PARLEY_LOAD_PEER_H
+#define PARLEY_LOAD_PEER_H
 
 #include "lib/loop.h"
 
@@ -46,6 +46,7 @@ struct peer_config {
 	unsigned dtls_mtu;    /* 0 = 1200; small ones cut flights into fragments */
 	unsigned hello_bytes; /* about so many more in the ClientHello, as browsers' post-quantum keys make it */
 	bool anonymous;	      /* shows no certificate */
+	bool gro; /* datagrams come many at a time (UDP_GRO), or the receiver costs more than what it measures */
 	/* Instead of own ICE. */
 	void (*send)(void *arg, const uint8_t *data, size_t len);
 	void *send_arg;

@@ -1,4 +1,4 @@
-/* mediad/twcc.h - arrivals of a publisher's packets by transport-wide sequence number, and the feedback that
+/* lib/twcc.h - arrivals of a publisher's packets by transport-wide sequence number, and the feedback that
  * its bandwidth estimation lives on (draft-holmer-rmcat-transport-wide-cc-extensions-01).
  *
  * One per transport: all its m-lines share one counter. Feedback is due 100 ms after the first arrival that
@@ -6,10 +6,10 @@
  * the window waits. What is missing is told as lost; when it comes later it is told again.
  *
  * Pure: times in, bytes out. */
-#ifndef PARLEY_MEDIAD_TWCC_H
-#define PARLEY_MEDIAD_TWCC_H
+#ifndef PARLEY_LIB_TWCC_H
+#define PARLEY_LIB_TWCC_H
 
-#include "mediad/rtcp.h"
+#include "lib/rtcp.h"
 
 #define TWCC_WINDOW    1024
 #define TWCC_NEVER_DUE INT64_MAX

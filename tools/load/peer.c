@@ -1,8 +1,9 @@
-#include "tests/support/peer.h"
+#include "tools/load/peer.h"
 
 #include "lib/ids.h"
 
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -19,6 +20,7 @@ enum {
 	CHECK_SLOW_US = 2500 * 1000, /* as browsers do on a working pair */
 	KEYING_GCM = 16 + 12,
 	KEYING_SHA1 = 16 + 14,
+	RECEIVE_BYTES = 1 << 20,
 };
 
 struct peer_socket {
@@ -342,6 +344,41 @@ static void on_readable(struct loop_fd *io, uint32_t events, void *arg)
 	}
 }
 
+/* What came in one go is cut again. */
+static void on_many_readable(struct loop_fd *io, uint32_t events, void *arg)
+{
+	struct peer_socket *s = arg;
+	static uint8_t lump[UINT16_MAX];
+	uint8_t data[PEER_DATAGRAM_MAX] __attribute__((aligned(16)));
+	union {
+		char space[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+
+	(void)events;
+	for (unsigned i = 0; i < 16; i++) {
+		struct iovec iov = { lump, sizeof(lump) };
+		struct msghdr msg = {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+		};
+		ssize_t n = recvmsg(io->fd, &msg, MSG_DONTWAIT);
+		if (n <= 0)
+			return;
+		int size = (int)n;
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+			if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
+				memcpy(&size, CMSG_DATA(c), sizeof(size));
+		}
+		for (size_t at = 0; at < (size_t)n && size > 0; at += (size_t)size) {
+			size_t len = MIN((size_t)size, (size_t)n - at);
+			if (len > sizeof(data))
+				continue;
+			memcpy(data, lump + at, len);
+			peer_on_datagram(s->peer, s->index, data, len);
+		}
+	}
+}
+
 static void on_stream(struct loop_fd *io, uint32_t events, void *arg)
 {
 	struct peer_socket *s = arg;
@@ -421,7 +458,11 @@ int peer_socket_add(struct peer *peer, const struct sockaddr *bind_to, socklen_t
 		return err;
 	}
 	*s = (struct peer_socket){ .peer = peer, .fd = fd, .index = peer->sockets_len };
-	int err = loop_fd_add(peer->config.loop, &s->io, fd, EPOLLIN, on_readable, s);
+	const int on = 1;
+	bool many = peer->config.gro && setsockopt(fd, SOL_UDP, UDP_GRO, &on, sizeof(on)) == 0;
+	if (many && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ RECEIVE_BYTES }, sizeof(int)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ RECEIVE_BYTES }, sizeof(int));
+	int err = loop_fd_add(peer->config.loop, &s->io, fd, EPOLLIN, many ? on_many_readable : on_readable, s);
 	if (err < 0) {
 		close(fd);
 		return err;

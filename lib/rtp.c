@@ -1,4 +1,4 @@
-#include "mediad/rtp.h"
+#include "lib/rtp.h"
 
 #include <string.h>
 

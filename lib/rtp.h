@@ -1,10 +1,10 @@
-/* mediad/rtp.h - RTP packets (RFC 3550) with header extensions (RFC 8285), read and written.
+/* lib/rtp.h - RTP packets (RFC 3550) with header extensions (RFC 8285), read and written.
  *
  * Pure functions of bytes. What is parsed points into the caller's packet.
  * Errors:    -EPROTO: not a well-formed RTP packet. An extension element that runs over its block ends the
  *            list of elements and is not an error (RFC 8285 4.2: what follows is ignored). */
-#ifndef PARLEY_MEDIAD_RTP_H
-#define PARLEY_MEDIAD_RTP_H
+#ifndef PARLEY_LIB_RTP_H
+#define PARLEY_LIB_RTP_H
 
 #include "lib/err.h"
 

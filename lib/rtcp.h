@@ -1,4 +1,4 @@
-/* mediad/rtcp.h - RTCP (RFC 3550, 4585, 5104, draft-alvestrand-rmcat-remb,
+/* lib/rtcp.h - RTCP (RFC 3550, 4585, 5104, draft-alvestrand-rmcat-remb,
  * draft-holmer-rmcat-transport-wide-cc-extensions-01), read and written.
  *
  * Pure functions of bytes.
@@ -7,8 +7,8 @@
  *     while (rtcp_next(&data, &len, &packet) == 0)    then each packet of it
  *
  * Reduced-size packets (RFC 5506) are accepted and built: a=rtcp-rsize belongs into the answer. */
-#ifndef PARLEY_MEDIAD_RTCP_H
-#define PARLEY_MEDIAD_RTCP_H
+#ifndef PARLEY_LIB_RTCP_H
+#define PARLEY_LIB_RTCP_H
 
 #include "lib/err.h"
 

@@ -1,4 +1,4 @@
-#include "mediad/twcc.h"
+#include "lib/twcc.h"
 
 #include "lib/clock.h"
 

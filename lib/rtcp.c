@@ -1,6 +1,6 @@
-#include "mediad/rtcp.h"
+#include "lib/rtcp.h"
 
-#include "mediad/rtp.h"
+#include "lib/rtp.h"
 
 #include <string.h>
 

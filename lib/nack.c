@@ -1,4 +1,4 @@
-#include "mediad/nack.h"
+#include "lib/nack.h"
 
 #include <string.h>
 
