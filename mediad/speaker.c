@@ -47,31 +47,6 @@ void speaker_forget(struct call *call, const struct member *member)
 
 /* ---- what is heard ---- */
 
-void speaker_on_packet(struct track *track, const struct ring_head *head, int64_t now_us)
-{
-	const struct session_mline *m = &track->peer->t->rec->mline[track->mline];
-
-	if (track->kind != TRACK_MICROPHONE)
-		return;
-	if (head->flags & RING_HAS_LEVEL)
-		loudness_on_level(&track->loudness, head->level, now_us);
-	else if (m->ext.audio_level == 0)
-		loudness_on_size(&track->loudness, head->payload_len, now_us);
-	if (!track->member->call->talk.listed && loudness_now(&track->loudness, now_us) >= LOUDNESS_SPEECH)
-		watch(track->member->call, now_us);
-}
-
-void speaker_on_levels(struct media *media, unsigned k, const struct msg_levels *msg, int64_t now_us)
-{
-	for (unsigned i = 0; i < MIN(msg->count, MSG_LEVELS_MAX); i++) {
-		struct track *track = relay_find_remote(media, k, msg->item[i].handle);
-		if (!track || track->kind != TRACK_MICROPHONE)
-			continue;
-		track->level = (uint8_t)msg->item[i].loudness;
-		watch(track->member->call, now_us);
-	}
-}
-
 static unsigned track_loudness(const struct track *track, int64_t now_us)
 {
 	if (track->kind != TRACK_MICROPHONE || track->muted || track->member->paused)
@@ -112,10 +87,11 @@ static uint8_t step_of(const struct track *track, int64_t now_us)
 {
 	unsigned loudness = track_loudness(track, now_us);
 
-	/* Steps from the edge of silence on, so that both sides agree who speaks. */
+	/* Steps from the edge of silence on, and speech is told as speech, so that both sides agree who speaks. */
 	if (loudness < LOUDNESS_SILENCE)
 		return 0;
-	return (uint8_t)(LOUDNESS_SILENCE + (loudness - LOUDNESS_SILENCE) / STEP * STEP);
+	unsigned step = LOUDNESS_SILENCE + (loudness - LOUDNESS_SILENCE) / STEP * STEP;
+	return (uint8_t)(loudness >= LOUDNESS_SPEECH ? MAX(step, (unsigned)LOUDNESS_SPEECH) : step);
 }
 
 /* False: something is still to be told. */
@@ -141,6 +117,45 @@ static bool tell_levels(struct call *call, int64_t now_us)
 	for (unsigned i = 0; i < msg.count; i++)
 		told[i]->level = (uint8_t)msg.item[i].loudness;
 	return msg.count < MSG_LEVELS_MAX;
+}
+
+/* Somebody begins to speak. In a crowd he needs a place, on all mediads within one frame: they share the key frame
+ * then, and a second one would not be asked for at once. */
+static void begin_to_speak(struct call *call, struct member *member, int64_t now_us)
+{
+	if (!call->crowded || member->speaking || !member_listen(member, now_us))
+		return;
+	(void)tell_levels(call, now_us); /* what was not told is told at the next tick */
+	seating_later(call);
+}
+
+void speaker_on_packet(struct track *track, const struct ring_head *head, int64_t now_us)
+{
+	const struct session_mline *m = &track->peer->t->rec->mline[track->mline];
+	struct member *member = track->member;
+
+	if (track->kind != TRACK_MICROPHONE)
+		return;
+	if (head->flags & RING_HAS_LEVEL)
+		loudness_on_level(&track->loudness, head->level, now_us);
+	else if (m->ext.audio_level == 0)
+		loudness_on_size(&track->loudness, head->payload_len, now_us);
+	if (member->speaking || loudness_now(&track->loudness, now_us) < LOUDNESS_SPEECH)
+		return;
+	watch(member->call, now_us);
+	begin_to_speak(member->call, member, now_us);
+}
+
+void speaker_on_levels(struct media *media, unsigned k, const struct msg_levels *msg, int64_t now_us)
+{
+	for (unsigned i = 0; i < MIN(msg->count, MSG_LEVELS_MAX); i++) {
+		struct track *track = relay_find_remote(media, k, msg->item[i].handle);
+		if (!track || track->kind != TRACK_MICROPHONE)
+			continue;
+		track->level = (uint8_t)msg->item[i].loudness;
+		watch(track->member->call, now_us);
+		begin_to_speak(track->member->call, track->member, now_us);
+	}
 }
 
 void speaker_on_here(struct call *call)

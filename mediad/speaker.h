@@ -9,8 +9,9 @@
  *   A ──A speaks, B is louder by SPEAKER_LOUDER for 800 ms──▶ B
  *   A ──all are silent for SPEAKER_GONE_US──▶ nobody
  *
- * Who is heard is remembered in member->spoke_us, which decides about places in a crowd (seating.h). Muted and paused
- * members are silent. */
+ * Who is heard is remembered in member->spoke_us, which decides about places in a crowd (seating.h). There, who begins
+ * to speak is told to the others at once and gets his place in that turn on all mediads: one key frame serves all.
+ * Muted and paused members are silent. */
 #ifndef PARLEY_MEDIAD_SPEAKER_H
 #define PARLEY_MEDIAD_SPEAKER_H
 

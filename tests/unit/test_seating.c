@@ -279,6 +279,36 @@ static void who_speaks_gets_a_place(void **state)
 	crowd(2);
 }
 
+/* Wherever the receivers are: the place is given at once, and nobody has to ask for a key frame of his own, since the
+ * next one would come half a second later. */
+static void one_key_frame_shows_a_new_speaker_to_all(void **state)
+{
+	struct lab *lab = lab_new(2);
+	struct lab_device *d[8];
+
+	(void)state;
+	for (unsigned i = 0; i < 8; i++)
+		d[i] = join(lab, i, 3);
+	lab_run(lab, USEC_PER_SEC);
+	for (unsigned i = 7; i >= 3; i--) {
+		unsigned before = d[i]->video.keyframes;
+		/* At another time between two ticks each. */
+		lab_run(lab, (5000 + i * 37) * USEC_PER_MSEC);
+		d[i]->audio.level = LAB_LEVEL;
+		lab_run(lab, 300 * USEC_PER_MSEC);
+		for (unsigned k = 0; k < 8; k++) {
+			if (k == i)
+				continue;
+			check_places(d[k], 3);
+			assert_true(member_at(d[k], 1) == i + 1 || member_at(d[k], 3) == i + 1 ||
+				    member_at(d[k], 5) == i + 1);
+		}
+		assert_int_equal(d[i]->video.keyframes, before + 1);
+		d[i]->audio.level = LAB_SILENCE;
+	}
+	lab_free(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +319,7 @@ int main(void)
 		cmocka_unit_test(screens_go_first),
 		cmocka_unit_test(a_voice_without_a_picture),
 		cmocka_unit_test(who_speaks_gets_a_place),
+		cmocka_unit_test(one_key_frame_shows_a_new_speaker_to_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
