@@ -13,7 +13,7 @@ Q := $(if $(filter 1,$(V)),,@)
 CC ?= gcc
 CFLAGS ?= -O2 -g
 SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPARLEY_CHECK_INDEX)
-PKGS := openssl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libpng libturbojpeg libwebp libsystemd
+PKGS := openssl libcurl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libpng libturbojpeg libwebp libsystemd
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith \
 	-Wwrite-strings -Wundef -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
@@ -30,7 +30,7 @@ $(1)_OBJS := $$(patsubst %.c,$$(BUILD)/obj/%.o,$$($(1)_SRCS))
 $$(BUILD)/lib$(1).a: $$($(1)_OBJS)
 	$$(Q)rm -f $$@ && ar rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+$(foreach f,$(FOLDERS) load,$(eval $(call folder_rules,$(f))))
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/.deps
 	@mkdir -p $(@D)
@@ -48,8 +48,9 @@ $(eval $(call program_rules,parley-worker,workers/main,workers shm lib,openssl l
 	libpng libturbojpeg libwebp,-lm))
 $(eval $(call program_rules,parley-mediad,mediad/main,mediad shm lib,openssl libsrtp2 nice glib-2.0,-lm))
 $(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openssl yajl,))
+$(eval $(call program_rules,parley-load,tools/parley-load,load tools shm lib,libcurl openssl libsrtp2 nice glib-2.0 yajl,-lm))
 
-PROGRAMS := $(addprefix $(BUILD)/,parleyd parley-worker parley-mediad parleyctl)
+PROGRAMS := $(addprefix $(BUILD)/,parleyd parley-worker parley-mediad parleyctl parley-load)
 
 .PHONY: all programs
 all: programs web $(BUILD)/openapi.json ## build everything

@@ -56,7 +56,7 @@ bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUALITY.md)
 	$(Q)BUILD=$(BUILD) exec tests/bench/quality/run
 
-C_FILES = $(wildcard $(foreach d,$(FOLDERS) tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode tests/net,$(d)/*.[ch]))
+C_FILES = $(wildcard $(foreach d,$(FOLDERS) tools/load tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode tests/net,$(d)/*.[ch]))
 SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/bench/quality/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint
@@ -75,7 +75,7 @@ format: ## bring C sources and the page's sources into the project's style
 	$(Q)clang-format -i $(C_FILES)
 	$(Q)npm --prefix web run --silent format
 
-INSTALL_PROGRAMS := bin/parleyd bin/parleyctl lib/parley/parley-worker lib/parley/parley-mediad
+INSTALL_PROGRAMS := bin/parleyd bin/parleyctl bin/parley-load lib/parley/parley-worker lib/parley/parley-mediad
 install: programs web $(BUILD)/openapi.json ## install into $(DESTDIR)$(PREFIX)
 	@echo "  INSTALL $(DESTDIR)$(PREFIX)"
 	$(Q)$(foreach p,$(INSTALL_PROGRAMS),install -D -m 0755 $(BUILD)/$(notdir $(p)) $(DESTDIR)$(PREFIX)/$(p) &&) true
