@@ -194,16 +194,6 @@ double bwe_loss(const struct bwe *bwe)
 	return queue || proven ? MAX(bwe->lossy - l->inherent * LOSS_ABOVE, 0) : 0;
 }
 
-bool bwe_has_probed(const struct bwe *bwe)
-{
-	return bwe->told;
-}
-
-bool bwe_is_known(const struct bwe *bwe)
-{
-	return bwe->told && bwe->delay.noise_us < BWE_NOISY_US;
-}
-
 /* ---- queues ---- */
 
 static int64_t delay_base(const struct bwe_delay *d)
@@ -437,7 +427,6 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
 		return;
 	}
-	bwe->told = true;
 	/* Of n packets n − 1 lie between the first and the last: the last one's bytes were sent after, the
 	 * first one's arrived before. */
 	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;

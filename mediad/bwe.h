@@ -54,7 +54,6 @@
 #define BWE_QUEUE_FULL_US (80 * USEC_PER_MSEC)
 #define BWE_STANDS_US	  (1 * USEC_PER_SEC)
 #define BWE_GROWS_US	  (40 * USEC_PER_MSEC)
-#define BWE_NOISY_US	  (8 * USEC_PER_MSEC)
 #define BWE_DELAYS	  6 /* buckets of BWE_DELAY_US */
 #define BWE_DELAY_US	  (40 * USEC_PER_MSEC)
 
@@ -119,7 +118,6 @@ struct bwe {
 	struct bwe_cluster cluster;
 	uint8_t last_cluster;
 	bool initial;	   /* the first probes are not done */
-	bool told;	   /* a probe came to an end */
 	bool overused;	   /* by the last feedback */
 	bool jumped;	   /* and a long queue came up within moments */
 	int64_t probed_us; /* when the last probe began */
@@ -155,10 +153,6 @@ bool bwe_stands(const struct bwe *bwe, int64_t now_us);
 double bwe_lossy(const struct bwe *bwe);
 /* what of it is congestion, as far as is known. */
 double bwe_loss(const struct bwe *bwe);
-/* The rate is more than a guess: a probe came to an end, … */
-bool bwe_has_probed(const struct bwe *bwe);
-/* … and on a path quiet enough to show how fast it came. */
-bool bwe_is_known(const struct bwe *bwe);
 /* wanted: what the seats would take if there were room, bit/s. True: send a burst now. */
 bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe);
 

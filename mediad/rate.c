@@ -29,7 +29,7 @@ static bool has_path(const struct media_peer *peer)
 
 unsigned rate_begin(const struct media_peer *peer)
 {
-	return peer->rate.limited || (peer->bwe && !peer->rate.proven) ? 1 : ALLOC_ALL;
+	return peer->rate.limited ? 1 : ALLOC_ALL;
 }
 
 static void come_at(struct media *media, int64_t at_us)
@@ -203,7 +203,7 @@ static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
 	struct alloc_path path = peer->bwe ? path_by_bwe(peer, now_us) : path_by_remb(peer, now_us);
 
 	r->limited = r->limited || path.pressed;
-	path.open = !r->limited && (r->proven || !peer->bwe);
+	path.open = !r->limited;
 	/* Room for what is sent twice. When congestion was just met it is much, and soon over. */
 	if (!path.pressed)
 		path.bps -= MIN(path.bps / 4, (uint32_t)r->rtx_bps);
@@ -368,28 +368,6 @@ static void look(struct media_peer *peer, int64_t now_us)
 	r->run_us = now_us;
 }
 
-/* The first moments of a path: is there room for everything? */
-static void note_proof(struct media_peer *peer, const struct alloc_path *path, uint32_t wanted_bps,
-		       const struct alloc_seat *seats, unsigned n, int64_t now_us)
-{
-	struct peer_rate *r = &peer->rate;
-	bool flows = false;
-
-	if (r->proven || !peer->bwe)
-		return;
-	for (unsigned i = 0; i < n; i++)
-		flows = flows || (seats[i].kind != TRACK_MICROPHONE && seats[i].kind != TRACK_SCREEN_AUDIO);
-	if (!flows)
-		return;
-	if (!r->began_us)
-		r->began_us = now_us;
-	bool probed = bwe_has_probed(peer->bwe);
-	bool late = now_us - r->began_us >= RATE_PROVE_US;
-	/* On a noisy path probes come out anyhow. */
-	bool unclear = !probed || (!bwe_is_known(peer->bwe) && path->bps > wanted_bps / 2);
-	r->proven = (probed && path->bps > wanted_bps * ALLOC_HEADROOM) || (late && unclear);
-}
-
 static void run(struct media_peer *peer, int64_t now_us)
 {
 	struct alloc_seat seats[SESSION_MLINES_MAX];
@@ -402,12 +380,7 @@ static void run(struct media_peer *peer, int64_t now_us)
 		if (takes_part(peer->seat[i]))
 			seats[n++] = describe(peer->seat[i], now_us);
 	}
-	/* What one begins with is a guess: nothing is raised by it. */
-	struct alloc_path known = path;
-	if (peer->bwe && !peer->rate.proven && !bwe_has_probed(peer->bwe))
-		known.bps = 0;
-	uint32_t wanted_bps = alloc_run(&peer->rate.alloc, &known, seats, n, now_us);
-	note_proof(peer, &path, wanted_bps, seats, n, now_us);
+	uint32_t wanted_bps = alloc_run(&peer->rate.alloc, &path, seats, n, now_us);
 	apply(peer, &path, seats, now_us);
 	if (peer->rate.probe.cluster == 0 && !path.pressed)
 		probe_begin(peer, (uint32_t)MIN(wanted_bps * ALLOC_HEADROOM * 1.05, UINT32_MAX), now_us);

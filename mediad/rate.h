@@ -7,9 +7,7 @@
  * measured, the estimate is divided, and when more is wanted than the estimate allows, a probe is sent: what was sent
  * before, again by RTX, a little every RATE_STEP_US, or empty packets on the RTX stream when nothing of it is left.
  *
- * A path begins with everybody's lowest layer and a probe as soon as there is a stream to fill it with. When that has
- * told that there is room (or when nothing can tell, in RATE_PROVE_US), nothing is limited until congestion is first
- * met. Without transport-wide feedback the receiver's own
+ * Until congestion is first met on a path, nothing is limited. Without transport-wide feedback the receiver's own
  * estimate counts (REMB), when it comes; it never takes a picture away while little is lost. A peer that sends
  * neither is not limited.
  *
@@ -22,7 +20,6 @@
 
 #define RATE_TICK_US	(100 * USEC_PER_MSEC)
 #define RATE_STEP_US	(5 * USEC_PER_MSEC)
-#define RATE_PROVE_US	(1500 * USEC_PER_MSEC)
 #define RATE_AGAIN_US	(15 * USEC_PER_MSEC)
 #define RATE_AGAIN_MAX	32
 #define RATE_PRESSED_US USEC_PER_SEC	    /* what a cut of the estimate says is true for that long, */
@@ -45,8 +42,7 @@ struct seat_meter {
 struct peer_rate {
 	struct alloc alloc;
 	bool due, limited; /* limited: congestion was met once */
-	bool proven;	   /* the path took all that was wanted once, or nobody could find out in RATE_PROVE_US */
-	int64_t run_us, met_us, began_us;
+	int64_t run_us, met_us;
 	/* Retransmissions that were asked for. */
 	uint32_t rtx_bytes;
 	double rtx_bps;

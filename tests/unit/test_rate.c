@@ -314,30 +314,6 @@ static void what_is_sent_again_is_sent_twice_where_much_is_lost(void **state)
 	lab_free(lab);
 }
 
-/* Whoever comes to a narrow path is not flooded until that is noticed; to a wide one, all is there within a moment. */
-static void it_begins_with_what_surely_fits(void **state)
-{
-	static const double paths[] = { 450e3, 5e6 };
-
-	(void)state;
-	for (unsigned i = 0; i < ARRAY_LEN(paths); i++) {
-		struct lab *lab = lab_new(1);
-		struct lab_device *source = join(lab, 0, 1, true), *watcher = lab_device(lab, 0, 1, 2, 1);
-		lab_run(lab, 6 * USEC_PER_SEC);
-		watcher->video.on = false;
-		watcher->feedback = true;
-		watcher->down_queue_ms = 300;
-		watcher->down_bps = paths[i];
-		assert_int_equal(lab_offer(watcher), 0);
-		lab_connect(watcher);
-		lab_run(lab, USEC_PER_SEC);
-		assert_int_equal(layer_of(watcher), i == 0 ? 0 : 2);
-		assert_in_range(watcher->down_dropped, 0, 5);
-		assert_true(source->open);
-		lab_free(lab);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,7 +326,6 @@ int main(void)
 		cmocka_unit_test(weak_and_paused),
 		cmocka_unit_test(what_is_sent_again_does_not_fill_the_queue),
 		cmocka_unit_test(what_is_sent_again_is_sent_twice_where_much_is_lost),
-		cmocka_unit_test(it_begins_with_what_surely_fits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
