@@ -64,6 +64,7 @@ struct fill {
 	const uint8_t *order;
 	unsigned len;
 	uint64_t sum, budget;
+	uint64_t first; /* budget of a lowest layer */
 };
 
 /* Raises each seat from given up to most, in rounds. */
@@ -77,7 +78,7 @@ static void fill(struct fill *f, const uint8_t *most, uint8_t *given, bool least
 			if (stuck[k] || given[k] >= round || most[k] < round)
 				continue;
 			uint64_t more = cost(&f->seat[k], round) - cost(&f->seat[k], given[k]);
-			if (f->sum + more > f->budget && !(least && round == 1)) {
+			if (f->sum + more > (round == 1 ? f->first : f->budget) && !(least && round == 1)) {
 				stuck[k] = true;
 				continue;
 			}
@@ -119,7 +120,7 @@ static bool lower(const struct alloc *alloc, struct fill *f, uint64_t sound, con
 	bool lowered = false;
 
 	f->sum = sound;
-	f->budget = path->bps;
+	f->budget = f->first = path->bps;
 	fill(f, given, kept, keeps_lowest(alloc, f, sound, path, given, now_us));
 	for (unsigned i = 0; i < f->len; i++) {
 		unsigned k = f->order[i];
@@ -137,6 +138,7 @@ static bool move(struct fill *f, uint64_t sound, const struct alloc_path *path, 
 
 	f->sum = sound;
 	f->budget = (uint64_t)((double)path->bps / ALLOC_HEADROOM);
+	f->first = f->budget;
 	fill(f, most, ideal, false);
 	for (unsigned i = 0; i < f->len && !moved; i++)
 		moved = given[f->order[i]] == 0 && ideal[f->order[i]] > 0;
@@ -175,6 +177,7 @@ static void divide(struct alloc *alloc, struct fill *f, uint64_t sound, const st
 	memcpy(before, given, sizeof(before));
 	f->sum = sound + sum_of(f, given);
 	f->budget = (uint64_t)((double)path->bps / ALLOC_HEADROOM);
+	f->first = path->bps;
 	fill(f, most, given, false);
 	if ((!alloc->moved_us || now_us - alloc->moved_us >= ALLOC_MOVE_US) && move(f, sound, path, most, given))
 		alloc->moved_us = now_us;

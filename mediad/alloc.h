@@ -11,10 +11,10 @@
  *            estimate. A seat whose lowest layer does not fit gets nothing; but not while least is set, and, when not
  *            much is missing, only when congestion has gone on for ALLOC_SETTLE_US with nothing but its lowest: a
  *            switch takes a while to be felt.
- * Up:        when the sum stays below the estimate by ALLOC_HEADROOM, not before ALLOC_HOLD_US after a lowering; twice
- *            as late each time when that turned out wrong within ALLOC_TRIAL_US. A seat that has nothing takes the
- *            place of others that come after it in order.
- * Open:      while congestion was never met on this path, everybody gets everything.
+ * Up:        when the sum stays below the estimate by ALLOC_HEADROOM (a seat's first layer: when it fits), not before
+ * ALLOC_HOLD_US after a lowering; twice as late each time when that turned out wrong within ALLOC_TRIAL_US. A seat that
+ * has nothing takes the place of others that come after it in order. Open:      while congestion was never met on this
+ * path, everybody gets everything.
  *
  * Pure. Bitrates are as on the wire, headers included. */
 #ifndef PARLEY_MEDIAD_ALLOC_H

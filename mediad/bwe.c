@@ -11,6 +11,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define CUT		   0.85
 #define RISE_PER_SECOND	   1.08
 #define RISE_MIN_BPS	   4000.0 /* a second, near the capacity */
+#define CAPACITY_SHARE	   0.92	  /* above that of it only by probes */
 #define ABOVE_ARRIVING	   1.5
 #define ABOVE_ARRIVING_BPS 10000.0
 #define CUT_APART_US	   (200 * USEC_PER_MSEC)
@@ -20,8 +21,8 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define RTT_BEGIN_US	   (200 * USEC_PER_MSEC)
 #define RTT_MAX_US	   (3 * USEC_PER_SEC)
 
-#define LOSS_WINDOW_US	    (400 * USEC_PER_MSEC)
-#define LOSS_WINDOW_PACKETS 20
+#define LOSS_WINDOW_US	    (1 * USEC_PER_SEC)
+#define LOSS_WINDOW_PACKETS 50
 #define LOSS_HIGH	    0.10
 #define LOSS_LOW	    0.02
 #define LOSS_RISE	    1.05
@@ -29,13 +30,21 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define LOSS_ABOVE_SHARE    0.05 /* … and this */
 #define LOSS_TRIAL	    3	 /* windows: the first still tells of what was sent before the cut */
 #define LOSS_HELPED	    0.7
-#define LOSS_INHERENT_MAX   0.3 /* no link is worse by itself: beyond, every window cuts */
+#define LOSS_INHERENT_MAX   0.3			/* no link is worse by itself: beyond, every window cuts */
+#define LOSS_PROVEN_US	    (30 * USEC_PER_SEC) /* no second test for so long after one found congestion */
+#define LOSS_ANSWER_US	    (3 * USEC_PER_SEC)	/* no test came to an end: it counts as congestion */
+#define TEST_TIMES	    1.5
+#define TEST_PACKETS	    60
 
 #define FLOOR_AFTER_US	(1 * USEC_PER_SEC) /* after a cut, what arrives still tells of before */
 #define QUEUE_FULL_TIME (600 * USEC_PER_MSEC)
 #define QUEUE_BASE_US	(30 * USEC_PER_SEC)
 #define QUEUE_DRAINS	0.8
 #define QUEUE_JUMP_US	(3 * USEC_PER_SEC) /* a clock was set, or another path was taken */
+#define NOISE_TIMES	3
+#define NOISE_BENDS	32
+#define NOISE_FAR	3
+#define NOISE_STEP_US	(4 * USEC_PER_MSEC)
 
 #define SILENCE_US	(1500 * USEC_PER_MSEC)
 #define SILENCE_STEP_US (1 * USEC_PER_SEC)
@@ -44,12 +53,14 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define PROBE_US	   (20 * USEC_PER_MSEC) /* length of a burst */
 #define PROBE_PACKETS	   5
 #define PROBE_TIMEOUT_US   (1 * USEC_PER_SEC)
-#define PROBE_APART_US	   (5 * USEC_PER_SEC)
+#define PROBE_APART_US	   (2500 * USEC_PER_MSEC)
 #define PROBE_AGAIN_US	   (1 * USEC_PER_SEC)
 #define PROBE_AFTER_CUT_US (2 * USEC_PER_SEC)
 #define PROBE_TIMES	   2.0
-#define PROBE_PROVED	   0.7 /* that share of a probe's rate arrived: worth another */
-#define PROBE_BACKED_UP	   0.9 /* less than that share of the sending rate: the bottleneck was met */
+#define PROBE_PROVED	   0.7	/* that share of a probe's rate arrived: worth another */
+#define PROBE_BACKED_UP	   0.95 /* less than that share of the sending rate: the bottleneck was met */
+#define PROBE_OF_SENT	   0.92 /* a short burst is not exact */
+#define PROBE_OF_ARRIVED   0.88
 #define PROBE_LOWERS	   0.85
 #define PROBE_SHARE	   0.8 /* of its packets must have arrived */
 
@@ -102,9 +113,6 @@ void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster,
 	struct bwe_cluster *c = &bwe->cluster;
 
 	bytes += BWE_OVERHEAD;
-	/* Its place is needed and nobody has told of it: it counts as lost. */
-	if (bwe->packet[seq % BWE_HISTORY].state == PACKET_SENT)
-		note_told(bwe, true, now_us);
 	bwe->packet[seq % BWE_HISTORY] = (struct bwe_packet){
 		.sent_us = now_us,
 		.seq = seq,
@@ -172,9 +180,18 @@ int64_t bwe_cut_us(const struct bwe *bwe)
 	return bwe->cut_us;
 }
 
-double bwe_loss(const struct bwe *bwe)
+double bwe_lossy(const struct bwe *bwe)
 {
 	return bwe->lossy;
+}
+
+double bwe_loss(const struct bwe *bwe)
+{
+	const struct bwe_loss *l = &bwe->loss;
+	bool queue = bwe->overuse_us && bwe->feedback_us - bwe->overuse_us < LOSS_WINDOW_US;
+	bool proven = l->trial > 0 || (l->proven_us && bwe->feedback_us - l->proven_us < LOSS_PROVEN_US);
+
+	return queue || proven ? MAX(bwe->lossy - l->inherent * LOSS_ABOVE, 0) : 0;
 }
 
 /* ---- queues ---- */
@@ -182,6 +199,21 @@ double bwe_loss(const struct bwe *bwe)
 static int64_t delay_base(const struct bwe_delay *d)
 {
 	return MIN(d->base_us, d->base_before_us);
+}
+
+/* A bucket is full. A queue that grows or drains makes a straight line of them; noise does not. */
+static void note_bend(struct bwe_delay *d)
+{
+	const int64_t *a = &d->least_us[(uint64_t)(d->bucket - 2) % BWE_DELAYS],
+		      *b = &d->least_us[(uint64_t)(d->bucket - 1) % BWE_DELAYS],
+		      *c = &d->least_us[(uint64_t)d->bucket % BWE_DELAYS];
+
+	if (*a == INT64_MAX || *b == INT64_MAX || *c == INT64_MAX)
+		return;
+	/* One that is far from all others, where a queue begins or ends, tells little. */
+	int64_t bend_us = MIN(llabs(*a - 2 * *b + *c), NOISE_FAR * d->noise_us + NOISE_STEP_US);
+	d->bends = MIN(d->bends + 1, NOISE_BENDS);
+	d->noise_us += (bend_us - d->noise_us) / d->bends;
 }
 
 static void note_delay(struct bwe_delay *d, int64_t sent_us, int64_t at_us)
@@ -201,6 +233,8 @@ static void note_delay(struct bwe_delay *d, int64_t sent_us, int64_t at_us)
 	if (bucket <= d->bucket - BWE_DELAYS)
 		return;
 	for (unsigned gone = 0; d->bucket < bucket; gone++) {
+		if (gone == 0)
+			note_bend(d);
 		d->bucket = gone < BWE_DELAYS ? d->bucket + 1 : bucket;
 		d->least_us[(uint64_t)d->bucket % BWE_DELAYS] = INT64_MAX;
 	}
@@ -208,13 +242,30 @@ static void note_delay(struct bwe_delay *d, int64_t sent_us, int64_t at_us)
 	*least_us = MIN(*least_us, delay_us);
 }
 
-int64_t bwe_queue_us(const struct bwe *bwe)
+/* Of so many buckets, the newest first. */
+static int64_t queue_over(const struct bwe *bwe, unsigned buckets)
 {
 	int64_t least_us = INT64_MAX;
 
-	for (unsigned i = 0; i < BWE_DELAYS; i++)
-		least_us = MIN(least_us, bwe->delay.least_us[i]);
-	return least_us == INT64_MAX ? 0 : least_us - delay_base(&bwe->delay);
+	for (unsigned i = 0; i < buckets; i++)
+		least_us = MIN(least_us, bwe->delay.least_us[(uint64_t)(bwe->delay.bucket - i) % BWE_DELAYS]);
+	if (least_us == INT64_MAX)
+		return 0;
+	/* On a path that is never quiet the fastest packet of a minute was luckier than any of a moment. */
+	return MAX(least_us - delay_base(&bwe->delay) - NOISE_TIMES * bwe->delay.noise_us, 0);
+}
+
+int64_t bwe_queue_us(const struct bwe *bwe)
+{
+	return queue_over(bwe, BWE_DELAYS);
+}
+
+/* A long queue came up within moments: no need to wait for a trend. */
+static bool queue_jumps(const struct bwe *bwe)
+{
+	int64_t now_us = queue_over(bwe, 3);
+
+	return now_us >= BWE_QUEUE_FULL_US && now_us - queue_over(bwe, BWE_DELAYS) >= BWE_GROWS_US;
 }
 
 bool bwe_stands(const struct bwe *bwe, int64_t now_us)
@@ -227,52 +278,94 @@ static bool is_overused(struct bwe *bwe, int64_t now_us)
 	struct bwe_delay *d = &bwe->delay;
 	int64_t queue_us = bwe_queue_us(bwe);
 
-	if (queue_us < BWE_QUEUE_FULL_US)
+	bwe->jumped = queue_jumps(bwe);
+	if (queue_us < BWE_QUEUE_FULL_US) {
 		d->stands_us = 0;
-	else if (d->stands_us == 0)
+	} else if (d->stands_us == 0 || (double)queue_us < QUEUE_DRAINS * (double)d->stands_queue_us) {
 		d->stands_us = now_us;
+		d->stands_queue_us = queue_us;
+	}
 	if (queue_us < BWE_QUEUE_FULL_US) {
 		d->full_us = 0;
 	} else if (d->full_us == 0 || (double)queue_us < QUEUE_DRAINS * (double)d->full_queue_us) {
 		d->full_us = now_us;
 		d->full_queue_us = queue_us;
 	}
-	return (trend_state(&bwe->trend) == TREND_OVERUSE && queue_us >= BWE_QUEUE_US) ||
+	return bwe->jumped || (trend_state(&bwe->trend) == TREND_OVERUSE && queue_us >= BWE_QUEUE_US) ||
 	       (d->full_us && now_us - d->full_us >= QUEUE_FULL_TIME);
 }
 
 /* ---- loss ---- */
 
+/* The link's own, whatever is sent. */
+static void loss_is_inherent(struct bwe *bwe, double loss)
+{
+	bwe->loss.inherent = MIN(loss, LOSS_INHERENT_MAX);
+	bwe->loss.trial = 0;
+}
+
+static void loss_cut(struct bwe *bwe, double loss)
+{
+	struct bwe_loss *l = &bwe->loss;
+	/* The rate may be far above what is sent. */
+	double sent = bwe_arriving(bwe) / (1 - MIN(loss, 0.9));
+	double from = sent > 0 ? MIN(rate_of(bwe), sent) : rate_of(bwe);
+
+	l->limit = clamp(bwe, from * (1 - loss / 2));
+	bwe->cut_us = bwe->feedback_us;
+}
+
+/* Nobody could be asked: sending less is the test. */
+static void loss_try_less(struct bwe *bwe, double loss)
+{
+	struct bwe_loss *l = &bwe->loss;
+
+	if (l->trial >= LOSS_TRIAL && loss > l->trial_loss * LOSS_HELPED && loss <= LOSS_INHERENT_MAX) {
+		l->limit = l->trial_limit;
+		loss_is_inherent(bwe, MAX(loss, MIN(l->trial_loss, LOSS_INHERENT_MAX)));
+		return;
+	}
+	if (l->trial == 0 || l->trial >= LOSS_TRIAL) {
+		l->trial = 0; /* it helped: on with it */
+		l->trial_limit = rate_of(bwe);
+		l->trial_loss = loss;
+	}
+	if (l->trial++ == 0)
+		loss_cut(bwe, loss);
+}
+
+/* Much is lost. True: it is not known yet whether that is congestion. */
+static bool loss_is_in_doubt(struct bwe *bwe, double loss)
+{
+	struct bwe_loss *l = &bwe->loss;
+
+	if (l->trial > 0 || bwe_queue_us(bwe) >= BWE_QUEUE_US || loss > LOSS_INHERENT_MAX ||
+	    (l->proven_us && bwe->feedback_us - l->proven_us < LOSS_PROVEN_US))
+		return false;
+	if (!l->asked) {
+		l->asked = true;
+		l->asked_us = bwe->feedback_us;
+	}
+	l->asked_loss = loss;
+	return bwe->feedback_us - l->asked_us < LOSS_ANSWER_US;
+}
+
 static void loss_window(struct bwe *bwe, double loss)
 {
 	struct bwe_loss *l = &bwe->loss;
-	double high = l->inherent > 0 ? l->inherent * LOSS_ABOVE + LOSS_ABOVE_SHARE : LOSS_HIGH;
+	double high = MAX(l->inherent > 0 ? l->inherent * LOSS_ABOVE + LOSS_ABOVE_SHARE : 0, LOSS_HIGH);
 
 	if (loss < l->inherent)
 		l->inherent += (loss - l->inherent) / 8;
-	if (loss > MAX(high, LOSS_HIGH)) {
-		if (l->trial == 0) {
-			l->trial_limit = rate_of(bwe);
-			l->trial_loss = loss;
-		} else if (l->trial >= LOSS_TRIAL && loss > l->trial_loss * LOSS_HELPED && loss <= LOSS_INHERENT_MAX) {
-			l->inherent = MAX(loss, MIN(l->trial_loss, LOSS_INHERENT_MAX));
-			l->limit = l->trial_limit;
-			l->trial = 0;
+	if (loss > high) {
+		/* A queue was full: it is seen to. */
+		if (bwe->overuse_us >= l->since_us || loss_is_in_doubt(bwe, loss))
 			return;
-		} else if (l->trial >= LOSS_TRIAL) {
-			l->trial = 0; /* it helped: on with it */
-			l->trial_limit = rate_of(bwe);
-			l->trial_loss = loss;
-		}
-		if (l->trial++ == 0) {
-			/* The rate may be far above what is sent. */
-			double sent = bwe_arriving(bwe) / (1 - MIN(loss, 0.9));
-			double from = sent > 0 ? MIN(rate_of(bwe), sent) : rate_of(bwe);
-			l->limit = clamp(bwe, from * (1 - loss / 2));
-			bwe->cut_us = bwe->feedback_us;
-		}
+		l->asked = false;
+		loss_try_less(bwe, loss);
 		return;
 	}
+	l->asked = false;
 	l->trial = 0;
 	if (loss <= MAX(LOSS_LOW, high - LOSS_ABOVE_SHARE))
 		l->limit = MIN(l->limit * LOSS_RISE, bwe->max_bps);
@@ -294,6 +387,33 @@ static void loss_update(struct bwe *bwe, int64_t now_us)
 
 /* ---- probes ---- */
 
+/* How far the capacity may be from where it was met. */
+static double capacity_spread(const struct bwe *bwe)
+{
+	return 3 * sqrt(bwe->deviation * bwe->capacity * 1000);
+}
+
+/* More was sent for a while. Of a path that takes no more, all of it is lost that was sent more; of one that loses at
+ * random, the same share as before. */
+static void test_done(struct bwe *bwe)
+{
+	const struct bwe_cluster *c = &bwe->cluster;
+	struct bwe_loss *l = &bwe->loss;
+	unsigned told = c->received + c->lost; /* feedback gets lost, too */
+	double lost = told ? (double)c->lost / told : 1;
+	double full = 1 - (1 - l->asked_loss) / TEST_TIMES;
+
+	if (!l->asked || told < TEST_PACKETS / 2)
+		return;
+	l->asked = false;
+	if (lost < (l->asked_loss + full) / 2) {
+		loss_is_inherent(bwe, MAX(l->asked_loss, l->inherent));
+		return;
+	}
+	l->proven_us = bwe->feedback_us;
+	loss_cut(bwe, l->asked_loss);
+}
+
 static void probe_done(struct bwe *bwe, int64_t now_us)
 {
 	struct bwe_cluster *c = &bwe->cluster;
@@ -301,40 +421,52 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 	double arrived_us = (double)(c->last_arrived_us - c->first_arrived_us);
 
 	c->begun_us = 0;
-	if (c->received < PROBE_PACKETS || c->received < PROBE_SHARE * c->sent || sent_us <= 0 || arrived_us <= 0)
+	if (c->is_test)
+		test_done(bwe);
+	if (c->received < PROBE_PACKETS || c->received < PROBE_SHARE * c->sent || sent_us <= 0 || arrived_us <= 0) {
+		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
 		return;
+	}
 	/* Of n packets n − 1 lie between the first and the last: the last one's bytes were sent after, the
 	 * first one's arrived before. */
 	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;
 	double arrived = (c->received_bytes - c->first_bytes) * 8e6 / arrived_us;
-	double found = MIN(sent, arrived);
+	double found = PROBE_OF_SENT * MIN(sent, arrived);
 	if (arrived > 2 * sent) {
 		/* Came in one lump: says nothing. */
 		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
 		return;
 	}
 	if (arrived < PROBE_BACKED_UP * sent)
-		found = 0.95 * arrived;
+		found = PROBE_OF_ARRIVED * arrived;
+	if (bwe->capacity > 0 && found > bwe->capacity + capacity_spread(bwe))
+		bwe->capacity = 0; /* the path has become wider */
 	if (found > bwe->delay_limit) {
 		bwe->delay_limit = clamp(bwe, found);
 		bwe->raised_us = now_us;
 	} else if (arrived < PROBE_BACKED_UP * sent) {
 		/* The bottleneck is nearer than was thought, or the receiver was busy. */
-		bwe->delay_limit = clamp(bwe, MAX(MAX(found, bwe_arriving(bwe)), bwe->delay_limit * PROBE_LOWERS));
+		double least = bwe->initial ? 0 : bwe->delay_limit * PROBE_LOWERS; /* what one begins with is a guess */
+		bwe->delay_limit = clamp(bwe, MAX(MAX(found, bwe_arriving(bwe)), least));
 	}
 	if (found > bwe->loss.limit && bwe->loss.trial == 0)
 		bwe->loss.limit = clamp(bwe, found);
-	if (found < PROBE_PROVED * c->probe.bps)
+	if (MIN(sent, arrived) < PROBE_PROVED * c->probe.bps)
 		bwe->initial = false;
 	else
 		bwe->probed_us = now_us - PROBE_APART_US; /* the next may follow at once */
+}
+
+static bool is_of_cluster(const struct bwe *bwe, const struct bwe_packet *packet)
+{
+	return bwe->cluster.begun_us && packet->cluster == bwe->cluster.probe.cluster;
 }
 
 static void probe_note(struct bwe *bwe, const struct bwe_packet *packet, int64_t at_us)
 {
 	struct bwe_cluster *c = &bwe->cluster;
 
-	if (c->begun_us == 0 || packet->cluster != c->probe.cluster)
+	if (!is_of_cluster(bwe, packet))
 		return;
 	if (c->received == 0 || at_us < c->first_arrived_us) {
 		c->first_arrived_us = at_us;
@@ -346,14 +478,38 @@ static void probe_note(struct bwe *bwe, const struct bwe_packet *packet, int64_t
 	c->received_bytes += packet->bytes;
 }
 
+static void begin_cluster(struct bwe *bwe, bool is_test, double bps, unsigned packets, int64_t now_us,
+			  struct bwe_probe *ret_probe)
+{
+	bwe->last_cluster = bwe->last_cluster == UINT8_MAX ? 1 : bwe->last_cluster + 1;
+	bwe->probed_us = now_us;
+	bwe->cluster = (struct bwe_cluster){
+		.probe = {
+			.cluster = bwe->last_cluster,
+			.bps = (uint32_t)bps,
+			.bytes = (uint32_t)MAX(bps / 8e6 * PROBE_US, packets * bwe->packet_bytes),
+			.packets = packets,
+		},
+		.begun_us = now_us,
+		.is_test = is_test,
+	};
+	*ret_probe = bwe->cluster.probe;
+}
+
 bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe)
 {
 	struct bwe_cluster *c = &bwe->cluster;
 	double rate = rate_of(bwe);
 
-	if (c->begun_us && now_us - c->begun_us > PROBE_TIMEOUT_US) {
+	int64_t lasts_us = c->begun_us ? (int64_t)(c->probe.bytes * 8e6 / c->probe.bps) : 0;
+	if (c->begun_us && now_us - c->begun_us > PROBE_TIMEOUT_US + lasts_us) {
 		c->begun_us = 0;
 		bwe->initial = false;
+	}
+	if (bwe->loss.asked && !c->begun_us) {
+		double sent = bwe_arriving(bwe) / (1 - bwe->loss.asked_loss);
+		begin_cluster(bwe, true, clamp(bwe, sent * TEST_TIMES), TEST_PACKETS, now_us, ret_probe);
+		return true;
 	}
 	int64_t apart_us = bwe->cut_us > bwe->probed_us ? PROBE_AFTER_CUT_US : PROBE_APART_US;
 	int64_t last_us = MAX(bwe->probed_us, bwe->cut_us);
@@ -363,17 +519,7 @@ bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct 
 	double bps = rate * PROBE_TIMES;
 	/* What is not wanted need not be found; a little more, so that the wanted rate is not the edge. */
 	bps = clamp(bwe, MIN(bps, bwe->initial ? bwe->max_bps : wanted_bps * 1.25));
-	bwe->last_cluster = bwe->last_cluster == UINT8_MAX ? 1 : bwe->last_cluster + 1;
-	bwe->probed_us = now_us;
-	*c = (struct bwe_cluster){
-		.probe = {
-			.cluster = bwe->last_cluster,
-			.bps = (uint32_t)bps,
-			.bytes = (uint32_t)MAX(bps / 8e6 * PROBE_US, (PROBE_PACKETS + 1) * bwe->packet_bytes),
-		},
-		.begun_us = now_us,
-	};
-	*ret_probe = c->probe;
+	begin_cluster(bwe, false, bps, PROBE_PACKETS + 1, now_us, ret_probe);
 	return true;
 }
 
@@ -395,8 +541,10 @@ static void on_told(void *arg, uint16_t seq, bool received, int64_t at_us)
 	if (packet->seq != seq || packet->state == PACKET_UNUSED || packet->state == PACKET_RECEIVED)
 		return;
 	if (!received) {
-		if (packet->state == PACKET_SENT)
+		if (packet->state == PACKET_SENT) {
 			note_told(bwe, true, r->now_us);
+			bwe->cluster.lost += is_of_cluster(bwe, packet);
+		}
 		packet->state = PACKET_LOST;
 		return;
 	}
@@ -404,6 +552,8 @@ static void on_told(void *arg, uint16_t seq, bool received, int64_t at_us)
 		note_told(bwe, false, r->now_us);
 	else if (bwe->loss.lost > 0)
 		bwe->loss.lost--; /* it was only late */
+	if (packet->state == PACKET_LOST && bwe->cluster.lost > 0)
+		bwe->cluster.lost -= is_of_cluster(bwe, packet);
 	packet->state = PACKET_RECEIVED;
 	note_arrival(bwe, at_us, packet->bytes);
 	trend_on_packet(&bwe->trend, packet->sent_us, at_us);
@@ -426,17 +576,13 @@ static void capacity_note(struct bwe *bwe, double bps)
 	bwe->deviation = MIN(MAX(bwe->deviation, 0.4), 2.5);
 }
 
-/* How far the capacity may be from where it was met. */
-static double capacity_spread(const struct bwe *bwe)
-{
-	return 3 * sqrt(bwe->deviation * bwe->capacity * 1000);
-}
-
 static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)
 {
 	if (now_us - bwe->overuse_us < MAX(CUT_APART_US, MIN(bwe->rtt_us, CUT_APART_US * 2)))
 		return;
-	if (bwe->lossy < LOSS_LOW)
+	if (bwe->jumped) /* all that came of late came out of the queue */
+		arriving = arriving_over(bwe, ARRIVING_FIRST);
+	else if (bwe->lossy < LOSS_LOW)
 		arriving = MAX(arriving, arriving_over(bwe, ARRIVING_LONG));
 	double cut = CUT * (arriving > 0 ? arriving : bwe->delay_limit);
 	bwe->overuse_us = bwe->cut_us = bwe->raised_us = now_us;
@@ -461,6 +607,7 @@ static void delay_rise(struct bwe *bwe, double arriving, int64_t now_us)
 	if (bwe->capacity > 0) {
 		double response_s = ((double)bwe->rtt_us + 100e3) / 1e6;
 		rate += MAX(bwe->packet_bytes * 8 / response_s, RISE_MIN_BPS) * seconds;
+		limit = MIN(limit, CAPACITY_SHARE * bwe->capacity);
 	} else {
 		rate *= pow(RISE_PER_SECOND, seconds);
 	}
@@ -514,7 +661,7 @@ int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t n
 	if (!bwe->overused)
 		floor_by_arriving(bwe, arriving, now_us);
 	struct bwe_cluster *c = &bwe->cluster;
-	if (c->begun_us && c->sent_bytes >= c->probe.bytes &&
+	if (c->begun_us && c->sent_bytes >= c->probe.bytes && c->sent >= c->probe.packets &&
 	    (c->received == c->sent || (r.arrived && r.sent_us > c->last_sent_us)))
 		probe_done(bwe, now_us);
 	return err;

@@ -5,19 +5,28 @@
  *
  *   delay-based  over-use: 0.85 × what arrives (of half a second; while nothing is lost, of one and a half, if that
  *                is more: a pause is no bottleneck). Otherwise it rises: by 8 % a second while far from where
- *                it last met over-use, by one packet a response time near there; never above 1.5 × what arrives
- *                (what was not sent proves nothing), except by a probe; and never below what arrives, but for a
- *                second after a cut: that is proven.
+ *                it last met over-use, by one packet a response time near there, and past that only by a probe; never
+ *                above 1.5 × what arrives (what was not sent proves nothing), except by a probe; and never below what
+ *                arrives, but for a second after a cut: that is proven.
  *   over-use     delays that rise (trend.h) while a queue stands: even the fastest packet of the last moments was
  *                BWE_QUEUE_US slower than the fastest in the last minute. A receiver that is busy with something else
  *                takes packets late and in lumps; the last of a lump is never late, and no queue is seen. A queue of
- *                BWE_QUEUE_FULL_US that does not drain is over-use by itself: a full one does not grow.
- *   loss-based   more than 10 % lost in a window: × (1 − loss/2). Less than 2 %: × 1.05. When two windows of sending
- *                less do not lower the loss, it is the link's own (radio, not a queue): the cut is taken back, and
- *                only loss above that one counts until it goes away.
+ *                BWE_QUEUE_FULL_US that came up within moments is over-use at once, and what came since the moment it
+ *                did is what arrives; one that does not drain is over-use, too: a full queue does not grow.
+ *   noise        a path that is never quiet (radio) delays even the fastest packet of a moment by more than the
+ *                luckiest of a minute. How much the fastest of each BWE_DELAY_US differ from a straight line through
+ *                their neighbours is noise; a queue, growing or draining, makes a straight line. Three times that much
+ *                is no queue.
+ *   loss-based   what is lost while delays show a queue is seen to by the delay. When more than 10 % of a second is
+ *                lost and there is no queue, a test asks why: for some sixty packets, half as much again is sent. Of a
+ *                path that takes no more (a policer) all of that is lost; of one that loses at random (radio), the same
+ *                share as before: then that loss is the link's own, and only loss above it counts until it goes away.
+ *                Nothing is cut before the test has told, and nobody sees it. Congestion: × (1 − loss/2). Less than
+ *                2 %: × 1.05. When no test is possible (nothing to fill it with), sending less is the test, for two
+ *                windows. What feedback does not tell of is not known to be lost.
  *   probes       a burst at twice the rate: what arrives of it, and how fast, shows room that the stream alone would
  *                not. At the start, then again while that proves true; later when more is wanted than the rate
- *                allows, and soon after a cut was over.
+ *                allows, and soon after a cut was over. A little less than what they show is believed.
  *   silence      without any more feedback for 1.5 s while packets go out, × 0.5 each second, down to min. When it
  *                comes again, that was an outage and no congestion: half of the rate before is a beginning.
  *
@@ -25,8 +34,8 @@
  *
  *     bwe_on_sent(&bwe, seq, bytes, cluster, now_us)      each packet, as it is given to the network
  *     bwe_on_feedback(&bwe, &packet, now_us)              each transport-wide feedback
- *     if (bwe_probe_due(&bwe, wanted, now_us, &probe)) …  before sending: pad with RTX or padding up to probe.bytes
- *                                                         at probe.bps, naming probe.cluster
+ *     if (bwe_probe_due(&bwe, wanted, now_us, &probe)) …  before sending: pad with RTX or padding up to probe.bytes and
+ *                                                         probe.packets at probe.bps, naming probe.cluster
  *     bwe_rate(&bwe, now_us)                              for pacer and allocator
  *
  * Pure: times in, numbers out; allocates nothing. Bytes are as on the wire (UDP payload and BWE_OVERHEAD). */
@@ -44,6 +53,7 @@
 #define BWE_QUEUE_US	  (15 * USEC_PER_MSEC)
 #define BWE_QUEUE_FULL_US (80 * USEC_PER_MSEC)
 #define BWE_STANDS_US	  (1 * USEC_PER_SEC)
+#define BWE_GROWS_US	  (40 * USEC_PER_MSEC)
 #define BWE_DELAYS	  6 /* buckets of BWE_DELAY_US */
 #define BWE_DELAY_US	  (40 * USEC_PER_MSEC)
 
@@ -58,14 +68,16 @@ struct bwe_packet {
 struct bwe_probe {
 	uint8_t cluster; /* never 0 */
 	uint32_t bps;
-	uint32_t bytes; /* of the burst, media included */
+	uint32_t bytes;	  /* of the burst, media included, */
+	unsigned packets; /* and so many at least */
 };
 
 /* A cluster under way. */
 struct bwe_cluster {
 	struct bwe_probe probe;
 	int64_t begun_us; /* 0 = none */
-	unsigned sent, received;
+	bool is_test;	  /* what is asked is whether more of it is lost, not how fast it comes */
+	unsigned sent, received, lost;
 	uint32_t sent_bytes, received_bytes, first_bytes, last_bytes;
 	int64_t first_sent_us, last_sent_us, first_arrived_us, last_arrived_us;
 };
@@ -74,7 +86,11 @@ struct bwe_loss {
 	double limit, inherent; /* bit/s; share */
 	unsigned lost, told;
 	int64_t since_us;
-	unsigned trial; /* windows since the cut that is on trial; 0 = none */
+	bool asked; /* more than usual was lost, and a test is to say why */
+	double asked_loss;
+	int64_t asked_us;
+	int64_t proven_us; /* when a test said that it was congestion; 0 = never */
+	unsigned trial;	   /* windows since the cut that is on trial; 0 = none */
 	double trial_limit, trial_loss;
 };
 
@@ -84,7 +100,10 @@ struct bwe_delay {
 	int64_t least_us[BWE_DELAYS];	 /* of each bucket; INT64_MAX = nothing came */
 	int64_t base_us, base_before_us; /* least in this half of a minute and the one before */
 	int64_t base_since_us;
-	int64_t stands_us; /* since when a queue of BWE_QUEUE_FULL_US was there whenever we looked; 0 = it is not */
+	unsigned bends;	  /* counted, up to a few */
+	int64_t noise_us; /* by how much a bucket's least is not between its neighbours', on average */
+	int64_t stands_us, stands_queue_us; /* since when a queue of BWE_QUEUE_FULL_US was there whenever we looked, and
+					     * did not get much shorter (0 = it is not), and its length */
 	int64_t full_us,
 		full_queue_us; /* since when a queue stands that does not drain (0 = none does), and its length */
 };
@@ -100,6 +119,7 @@ struct bwe {
 	uint8_t last_cluster;
 	bool initial;	   /* the first probes are not done */
 	bool overused;	   /* by the last feedback */
+	bool jumped;	   /* and a long queue came up within moments */
 	int64_t probed_us; /* when the last probe began */
 	int64_t raised_us, cut_us, overuse_us;
 	int64_t feedback_us, sent_us, silence_us;
@@ -127,9 +147,11 @@ int64_t bwe_rtt_us(const struct bwe *bwe);
 int64_t bwe_cut_us(const struct bwe *bwe);
 /* By how much the fastest packet of the last moments was slower than the fastest in the last minute. */
 int64_t bwe_queue_us(const struct bwe *bwe);
-/* A queue of BWE_QUEUE_FULL_US or more has stood for BWE_STANDS_US without a break. */
+/* A queue of BWE_QUEUE_FULL_US or more has stood for BWE_STANDS_US without a break, and does not drain. */
 bool bwe_stands(const struct bwe *bwe, int64_t now_us);
-/* The share of packets lost of late. */
+/* The share of packets lost of late, whatever the reason; */
+double bwe_lossy(const struct bwe *bwe);
+/* what of it is congestion, as far as is known. */
 double bwe_loss(const struct bwe *bwe);
 /* wanted: what the seats would take if there were room, bit/s. True: send a burst now. */
 bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe);

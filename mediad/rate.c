@@ -2,6 +2,8 @@
 
 #include "mediad/call.h"
 
+#include <string.h>
+
 #define METER_US	    USEC_PER_SEC
 #define METER_READY_US	    (500 * USEC_PER_MSEC)
 #define SILENT_US	    (2 * USEC_PER_SEC)
@@ -10,8 +12,13 @@
 #define SINGLE_BPS	    500000
 #define HEADERS		    1.08 /* what layers are measured without */
 #define LEAST_LOSS	    0.05
-#define PROBE_THIN_BPS	    150000 /* below that a probe is felt: */
-#define PROBE_THIN_US	    (15 * USEC_PER_SEC)
+#define RESEND_CUT_US	    (3 * USEC_PER_SEC) /* congestion is over when it was not met for so long */
+#define RESEND_SHARE	    0.25	       /* of the estimate, until then, … */
+#define RESEND_SHARE_LEAST  0.05	       /* … or that, when more than the rest of it flows … */
+#define RESEND_SHARE_CALM   0.5		       /* … and after it */
+#define RESEND_SAVED_US	    (100 * USEC_PER_MSEC)
+#define RESEND_LEAST	    3600 /* bytes that may be saved up at least */
+#define AGAIN_LOSS	    0.03
 #define PROBE_SMALL	    (UINT8_MAX + 60) /* bytes of the largest empty packet, about */
 #define PROBE_LEAST_PACKETS 6
 
@@ -205,7 +212,20 @@ static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
 
 /* ---- probes ---- */
 
-static void probe_end(struct media_peer *peer)
+static void list(struct media_peer *peer)
+{
+	struct peer_rate *r = &peer->rate;
+
+	if (r->probed_link)
+		return;
+	r->probed_next = peer->media->probed;
+	r->probed_link = &peer->media->probed;
+	if (r->probed_next)
+		r->probed_next->rate.probed_link = &r->probed_next;
+	peer->media->probed = peer;
+}
+
+static void unlist(struct media_peer *peer)
 {
 	struct peer_rate *r = &peer->rate;
 
@@ -216,30 +236,33 @@ static void probe_end(struct media_peer *peer)
 		r->probed_next->rate.probed_link = r->probed_link;
 	r->probed_next = NULL;
 	r->probed_link = NULL;
-	r->probe.cluster = 0;
 }
 
 void rate_forget(struct media_peer *peer)
 {
-	probe_end(peer);
+	unlist(peer);
+}
+
+/* A probe needs a stream that has begun. */
+static bool can_pad(const struct media_peer *peer)
+{
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		const struct seat *seat = peer->seat[i];
+		if (seat && seat->rec->media == MEDIA_VIDEO && seat->rec->packets && seat->rec->rtx_pt)
+			return true;
+	}
+	return false;
 }
 
 static void probe_begin(struct media_peer *peer, uint32_t wanted_bps, int64_t now_us)
 {
 	struct peer_rate *r = &peer->rate;
 
-	/* Where little fits, a probe makes sound wait. */
-	bool thin = peer->bwe && bwe_rate(peer->bwe, now_us) < PROBE_THIN_BPS;
-	if (!peer->bwe || (thin && now_us - r->probe_us < PROBE_THIN_US) ||
-	    !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
+	if (!peer->bwe || !can_pad(peer) || !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
 		return;
 	r->probe_us = now_us;
-	r->probe_sent = 0;
-	r->probed_next = peer->media->probed;
-	r->probed_link = &peer->media->probed;
-	if (r->probed_next)
-		r->probed_next->rate.probed_link = &r->probed_next;
-	peer->media->probed = peer;
+	r->probe_sent = r->probe_packets = 0;
+	list(peer);
 	stat_add(&peer->media->md->counters->probes, 1);
 	come_at(peer->media, now_us + RATE_STEP_US);
 }
@@ -260,19 +283,50 @@ static bool pad(struct media_peer *peer, int64_t now_us)
 	return false;
 }
 
+static bool probe_is_over(const struct peer_rate *r)
+{
+	return r->probe_sent >= r->probe.bytes && r->probe_packets >= r->probe.packets;
+}
+
 /* What the probe's rate has room for since it began. */
 static void probe_go_on(struct media_peer *peer, int64_t now_us)
 {
 	struct peer_rate *r = &peer->rate;
 	double due = (double)r->probe.bps / 8e6 * (double)(now_us - r->probe_us);
 
-	while (r->probe.cluster && r->probe_sent <= due) {
+	while (r->probe.cluster && !probe_is_over(r) && r->probe_sent <= due) {
 		uint32_t before = r->probe_sent;
-		if (r->probe_sent >= r->probe.bytes || !pad(peer, now_us) || r->probe_sent == before)
-			probe_end(peer);
+		if (!pad(peer, now_us) || r->probe_sent == before)
+			r->probe.cluster = 0;
 	}
-	if (r->probe.cluster)
+	if (probe_is_over(r))
+		r->probe.cluster = 0;
+}
+
+static void send_again(struct media_peer *peer, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+	unsigned done = 0;
+
+	for (; done < r->again_len && r->again[done].at_us <= now_us; done++) {
+		struct seat *seat = peer->seat[r->again[done].mline];
+		if (seat)
+			seat_resend_again(seat, r->again[done].seq, now_us);
+	}
+	r->again_len -= done;
+	memmove(r->again, r->again + done, r->again_len * sizeof(r->again[0]));
+}
+
+/* What comes in small steps. */
+static void step(struct media_peer *peer, int64_t now_us)
+{
+	send_again(peer, now_us);
+	if (peer->rate.probe.cluster)
+		probe_go_on(peer, now_us);
+	if (peer->rate.probe.cluster || peer->rate.again_len)
 		come_at(peer->media, now_us + RATE_STEP_US);
+	else
+		unlist(peer);
 }
 
 /* ---- the turn ---- */
@@ -302,9 +356,12 @@ static void look(struct media_peer *peer, int64_t now_us)
 
 	if (passed_us < RATE_TICK_US / 2)
 		return;
+	r->media_bps = 0;
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		if (peer->seat[i])
-			measure(peer->seat[i], passed_us, now_us);
+		if (!peer->seat[i])
+			continue;
+		measure(peer->seat[i], passed_us, now_us);
+		r->media_bps += peer->seat[i]->meter.bps;
 	}
 	r->rtx_bps += (r->rtx_bytes * 8e6 / (double)passed_us - r->rtx_bps) * MIN(1, (double)passed_us / METER_US);
 	r->rtx_bytes = 0;
@@ -342,6 +399,50 @@ void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number
 		return;
 	bwe_on_sent(peer->bwe, number, bytes, r->probe.cluster, now_us);
 	r->probe_sent += r->probe.cluster ? bytes + BWE_OVERHEAD : 0;
+	r->probe_packets++;
+}
+
+static bool is_calm(const struct media_peer *peer, int64_t now_us)
+{
+	int64_t cut_us = bwe_cut_us(peer->bwe);
+
+	return bwe_queue_us(peer->bwe) < BWE_QUEUE_US && (!cut_us || now_us - cut_us >= RESEND_CUT_US);
+}
+
+bool rate_may_resend(struct media_peer *peer, unsigned bytes, bool stale, int64_t now_us)
+{
+	struct peer_rate *r = &peer->rate;
+
+	if (!peer->bwe)
+		return true;
+	bool calm = is_calm(peer, now_us);
+	double rate = bwe_rate(peer->bwe, now_us), left = rate - r->media_bps;
+	double share = calm ? MAX(RESEND_SHARE_CALM * rate, left)
+			    : MAX(MIN(RESEND_SHARE * rate, left), RESEND_SHARE_LEAST * rate);
+	share /= 8e6; /* bytes a µs */
+	r->rtx_credit += share * (double)(now_us - r->rtx_credit_us);
+	r->rtx_credit = MIN(r->rtx_credit, MAX(share * RESEND_SAVED_US, RESEND_LEAST));
+	r->rtx_credit_us = now_us;
+	if (calm && !r->limited)
+		return true;
+	if ((stale && !calm) || r->rtx_credit < bytes)
+		return false;
+	r->rtx_credit -= bytes;
+	return true;
+}
+
+void rate_on_resent(struct seat *seat, uint16_t seq, int64_t now_us)
+{
+	struct media_peer *peer = seat->peer;
+	struct peer_rate *r = &peer->rate;
+
+	if (!peer->bwe || bwe_lossy(peer->bwe) < AGAIN_LOSS || r->again_len == RATE_AGAIN_MAX || !is_calm(peer, now_us))
+		return;
+	r->again[r->again_len].at_us = now_us + RATE_AGAIN_US;
+	r->again[r->again_len].seq = seq;
+	r->again[r->again_len++].mline = seat->rec->mline;
+	list(peer);
+	come_at(peer->media, now_us + RATE_STEP_US);
 }
 
 void rate_on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
@@ -419,7 +520,7 @@ int64_t rate_run(struct media *media, int64_t now_us)
 	media->rate_due_us = MEDIA_NEVER_DUE;
 	for (struct media_peer *peer = media->probed, *next; peer; peer = next) {
 		next = peer->rate.probed_next;
-		probe_go_on(peer, now_us);
+		step(peer, now_us);
 	}
 	if (now_us >= media->rate_tick_us)
 		tick(media, now_us);

@@ -20,6 +20,8 @@
 
 #define RATE_TICK_US	(100 * USEC_PER_MSEC)
 #define RATE_STEP_US	(5 * USEC_PER_MSEC)
+#define RATE_AGAIN_US	(15 * USEC_PER_MSEC)
+#define RATE_AGAIN_MAX	32
 #define RATE_PRESSED_US USEC_PER_SEC	    /* what a cut of the estimate says is true for that long, */
 #define RATE_REMB_US	(10 * USEC_PER_SEC) /* and what a REMB says */
 
@@ -44,11 +46,22 @@ struct peer_rate {
 	/* Retransmissions that were asked for. */
 	uint32_t rtx_bytes;
 	double rtx_bps;
+	double media_bps;  /* what all seats cost, without those */
+	double rtx_credit; /* bytes that may be sent again while there is a queue */
+	int64_t rtx_credit_us;
 	/* A probe under way; cluster 0 = none. */
 	struct bwe_probe probe;
-	int64_t probe_us; /* when the last one began */
-	uint32_t probe_sent;
-	struct media_peer *probed_next, **probed_link;
+	int64_t probe_us;    /* when the last one began */
+	uint32_t probe_sent; /* bytes */
+	unsigned probe_packets;
+	/* Retransmissions that are sent a second time, in order of time. */
+	struct {
+		int64_t at_us;
+		uint16_t seq;
+		uint8_t mline;
+	} again[RATE_AGAIN_MAX];
+	unsigned again_len;
+	struct media_peer *probed_next, **probed_link; /* in media->probed while there is either */
 	/* What the receiver says; 0 = nothing. */
 	uint64_t remb_bps;
 	int64_t remb_us;
@@ -62,6 +75,13 @@ void rate_changed(struct media_peer *peer);
 void rate_forget(struct media_peer *peer);
 /* A packet of that many bytes goes to the peer, with that transport-wide number when it carries one. */
 void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number, unsigned bytes, int64_t now_us);
+/* What the receiver misses, so many bytes, may be sent again. Always, until congestion is met; from then on no more
+ * than the estimate leaves, as a full queue loses much, and must not be kept full by what it lost. Stale: another layer
+ * or source has begun since. */
+bool rate_may_resend(struct media_peer *peer, unsigned bytes, bool stale, int64_t now_us);
+/* It was. Where much is lost at random, so is what is sent again: it is sent a second time RATE_AGAIN_US later, as the
+ * receiver takes its time to ask for it once more. */
+void rate_on_resent(struct seat *seat, uint16_t seq, int64_t now_us);
 void rate_on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us);
 void rate_on_remb(struct media_peer *peer, uint64_t bps, int64_t now_us);
 /* At the end of the turn. */

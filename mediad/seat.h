@@ -98,6 +98,8 @@ bool seat_begins(const struct seat *seat, int64_t now_us);
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */
 void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us);
+/* What was sent again is sent once more, asked or not. */
+void seat_resend_again(struct seat *seat, uint16_t seq, int64_t now_us);
 /* One packet to fill a probe with: of the last ones sent, again by RTX. False: there is none. */
 bool seat_pad_again(struct seat *seat, int64_t now_us);
 /* Or an empty one, of about that many bytes, on the RTX stream. False: nothing was sent yet, or there is no RTX. */

@@ -8,6 +8,7 @@
 #define SEAT_RESEND_MIN	 (10 * USEC_PER_MSEC)
 #define SEAT_RESEND_MAX	 (500 * USEC_PER_MSEC)
 #define RTX_OSN_LEN	 2
+#define RTX_BYTES	 1200 /* of a packet that is sent again, about */
 #define RTP_PADDING	 0x20
 #define SRTP_TAG	 16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX 14
@@ -205,12 +206,30 @@ bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us)
 	return seat_send(seat, &write, now_us) == 0;
 }
 
+void seat_resend_again(struct seat *seat, uint16_t seq, int64_t now_us)
+{
+	const struct session_history *h = &seat->rec->history[seq % SESSION_HISTORY];
+
+	if (h->generation == 0 || h->seq != seq || !peer_can_send(seat->peer) || seat->limit == 0 ||
+	    seat->resend_budget == 0 || !seat_resend(seat, h, now_us))
+		return;
+	seat->resend_budget--;
+	stat_add(&seat->peer->media->md->counters->rtx_sent, 1);
+}
+
+/* Of a layer or source before the present one, which began with a key frame. */
+static bool nack_is_stale(const struct seat *seat, uint16_t seq)
+{
+	return seat->rec->media == MEDIA_VIDEO && (int16_t)(uint16_t)(seq - (uint16_t)seat->rec->out_base) < 0;
+}
+
 void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 {
 	struct stats_mediad *counters = seat->peer->media->md->counters;
 	size_t i = seq % SESSION_HISTORY;
 	const struct session_history *h = &seat->rec->history[i];
-	int64_t pause = MIN(MAX(seat->peer->rtt_us, SEAT_RESEND_MIN), SEAT_RESEND_MAX);
+	/* Who asks again after a round trip is a little early or late. */
+	int64_t pause = MIN(MAX(seat->peer->rtt_us * 3 / 4, SEAT_RESEND_MIN), SEAT_RESEND_MAX);
 	uint32_t now_ms = (uint32_t)(now_us / USEC_PER_MSEC) | 1;
 
 	stat_add(&counters->nacks_received, 1);
@@ -221,10 +240,15 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 	/* Asked again within a round trip: the answer to the first is still under way. */
 	if (seat->resent_ms[i] && (now_ms - seat->resent_ms[i]) * USEC_PER_MSEC < pause)
 		return;
+	if (!rate_may_resend(seat->peer, RTX_BYTES, nack_is_stale(seat, seq), now_us)) {
+		stat_add(&counters->rtx_missing, 1);
+		return;
+	}
 	seat->resent_ms[i] = now_ms;
 	if (seat->resend_budget > 0 && seat_resend(seat, h, now_us)) {
 		seat->resend_budget--;
 		stat_add(&counters->rtx_sent, 1);
+		rate_on_resent(seat, seq, now_us);
 	} else {
 		stat_add(&counters->rtx_missing, 1);
 	}

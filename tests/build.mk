@@ -15,7 +15,7 @@ $(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(support_SRCS))
 
 # The media side on a simulated clock and network (links: lab mediad); it stands in for the transport side and the
 # loop, as support stands in for the media side: a test links one of the two.
-lab_SRCS := $(wildcard tests/lab/*.c)
+lab_SRCS := $(wildcard tests/lab/*.c) tests/net/wire.c tests/net/dice.c
 $(BUILD)/liblab.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(lab_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 

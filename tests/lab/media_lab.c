@@ -8,11 +8,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define WIRE_MAX  4096
+#define MAIL_MAX  4096
+#define LAB_ASKS  10
+#define LABEL_MAX 4096 /* on bad networks at a time */
 #define USED_SIZE (1u << 21)
 
 /* A packet under way. */
-struct wire {
+struct mail {
 	int64_t at_us;
 	struct lab_device *device;
 	bool up, rtcp;
@@ -21,9 +23,18 @@ struct wire {
 	uint8_t data[1500];
 };
 
+/* What a packet on a bad network (tests/net/wire.h) is, beside its bytes. */
+struct label {
+	struct lab_device *device;
+	bool up, rtcp;
+	uint64_t index;
+};
+
 static struct lab *the_lab;
-static struct wire *wires;
-static unsigned wires_len;
+static struct mail *mails;
+static unsigned mails_len;
+static struct label labels[LABEL_MAX];
+static unsigned labels_next;
 static uint64_t *used_indexes;
 
 /* ---- lib/loop.h ---- */
@@ -214,11 +225,29 @@ static int64_t bottleneck(struct lab_device *d, size_t len)
 	return d->down_free_us;
 }
 
-static void wire_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *data, size_t len, uint64_t index)
+/* What goes over a bad network; who it is for travels beside it. */
+static void way_put(struct lab_device *d, struct wire *way, bool up, bool rtcp, const uint8_t *data, size_t len,
+		    uint64_t index)
 {
-	assert_true(wires_len < WIRE_MAX);
-	struct wire *w = &wires[wires_len++];
-	*w = (struct wire){
+	struct label *label = &labels[labels_next++ % LABEL_MAX];
+	struct wire_packet *packet = wire_packet_new(data, len, label);
+
+	assert_non_null(packet);
+	*label = (struct label){ .device = d, .up = up, .rtcp = rtcp, .index = index };
+	(void)wire_send(way, the_lab->now_us, packet);
+}
+
+static void mail_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *data, size_t len, uint64_t index)
+{
+	struct wire *way = up ? d->way_up : d->way_down;
+
+	if (way) {
+		way_put(d, way, up, rtcp, data, len, index);
+		return;
+	}
+	assert_true(mails_len < MAIL_MAX);
+	struct mail *w = &mails[mails_len++];
+	*w = (struct mail){
 		.at_us = the_lab->now_us + the_lab->delay_us +
 			 (the_lab->jitter_us ? lab_random() % the_lab->jitter_us : 0),
 		.device = d,
@@ -243,8 +272,9 @@ int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size
 	the_lab->rtp_out++;
 	int64_t passed_us = bottleneck(d, len);
 	if (!the_lab->refuse_rtp && lab_random() % 100 >= d->loss_down && passed_us) {
-		wire_put(d, false, false, packet, len, index);
-		wires[wires_len - 1].at_us += passed_us - the_lab->now_us;
+		mail_put(d, false, false, packet, len, index);
+		if (!d->way_down)
+			mails[mails_len - 1].at_us += passed_us - the_lab->now_us;
 	}
 	free(packet);
 	return the_lab->refuse_rtp ? -ENOTCONN : 0;
@@ -258,7 +288,7 @@ int egress_rtcp(struct egress *egress, struct transport *t, uint8_t *packet, siz
 	assert_non_null(d);
 	assert_int_equal(rtcp_check(packet, len), 0);
 	the_lab->rtcp_out++;
-	wire_put(d, false, true, packet, len, 0);
+	mail_put(d, false, true, packet, len, 0);
 	free(packet);
 	return 0;
 }
@@ -310,7 +340,7 @@ static void on_layers(const struct mediad *md, const struct msg_layers *m)
 		if (!d->open || d->t.handle != m->transport || &the_lab->m[d->mediad].md != md)
 			continue;
 		assert_string_equal(m->mid, "1");
-		assert_int_equal(m->count, 3);
+		assert_int_equal(m->count, d->simulcast);
 		d->layers = 0;
 		d->layers_told++;
 		for (unsigned k = 0; k < m->count; k++)
@@ -391,10 +421,10 @@ struct lab *lab_new(unsigned mediads)
 
 	assert_non_null(lab);
 	the_lab = lab;
-	wires = calloc(WIRE_MAX, sizeof(*wires));
-	wires_len = 0;
+	mails = calloc(MAIL_MAX, sizeof(*mails));
+	mails_len = 0;
 	used_indexes = calloc(USED_SIZE, sizeof(*used_indexes));
-	assert_true(wires && used_indexes);
+	assert_true(mails && used_indexes);
 	lab->now_us = 1000 * USEC_PER_SEC;
 	lab->delay_us = 10 * USEC_PER_MSEC;
 	lab->random = 12345;
@@ -443,7 +473,7 @@ struct lab *lab_free(struct lab *lab)
 		for (unsigned s = 0; s < lab->device[i].streams_len; s++)
 			free(lab->device[i].stream[s]);
 	}
-	free(wires);
+	free(mails);
 	free(used_indexes);
 	free(lab);
 	the_lab = NULL;
@@ -541,23 +571,40 @@ struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, ui
 	return d;
 }
 
-void lab_simulcast(struct lab_device *d)
+/* Lowest first; how many. */
+static unsigned layers_of(struct lab_device *d, struct lab_sender *ret_all[3])
+{
+	unsigned n = 0;
+
+	ret_all[n++] = &d->low;
+	if (d->simulcast == 3)
+		ret_all[n++] = &d->middle;
+	ret_all[n++] = &d->video;
+	return n;
+}
+
+void lab_layers(struct lab_device *d, unsigned n)
 {
 	static const char *const rids[] = { "q", "h", "f" };
-	struct lab_sender *all[] = { &d->low, &d->middle, &d->video };
+	struct lab_sender *all[3];
 	struct session_mline *m = &d->rec->mline[1];
 
-	d->simulcast = true;
-	d->layers = 7;
-	m->layers_len = 3;
-	for (unsigned i = 0; i < 3; i++) {
-		if (i < 2)
+	d->simulcast = n;
+	d->layers = (uint8_t)((1u << n) - 1);
+	m->layers_len = (uint8_t)layers_of(d, all);
+	for (unsigned i = 0; i < n; i++) {
+		if (all[i] != &d->video)
 			sender_init(all[i], d->number, 3 + i);
 		all[i]->layer = (uint8_t)i;
 		all[i]->rid = rids[i];
 		all[i]->timestamp += i * 1234567; /* each its own numbers */
 		strcpy(m->layer[i].rid, rids[i]);
 	}
+}
+
+void lab_simulcast(struct lab_device *d)
+{
+	lab_layers(d, 3);
 }
 
 int lab_offer(struct lab_device *d)
@@ -601,6 +648,11 @@ bool lab_rtp(struct lab_device *d, const uint8_t *data, size_t len)
 void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len)
 {
 	media_on_rtcp(&d->t, data, len, d->lab->now_us);
+}
+
+void lab_say(struct lab_device *d, const uint8_t *data, size_t len)
+{
+	mail_put(d, true, true, data, len, 0);
 }
 
 /* ---- a device as publisher ---- */
@@ -702,7 +754,7 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 static void send_up(struct lab_device *d, const uint8_t *p, size_t len)
 {
 	if (lab_random() % 100 >= d->loss_up)
-		wire_put(d, true, false, p, len, 0);
+		mail_put(d, true, false, p, len, 0);
 }
 
 static void frame_done(struct lab_sender *s, bool video, int64_t interval_us)
@@ -737,12 +789,12 @@ static void send_frame(struct lab_device *d, struct lab_sender *s, bool video, i
 /* One picture in all layers that are on, the packets of one between those of the others. */
 static void send_layers(struct lab_device *d, int64_t interval_us)
 {
-	struct lab_sender *all[] = { &d->low, &d->middle, &d->video };
-	unsigned place[3] = { 0 }, packets[3] = { 0 }, left = 0;
+	struct lab_sender *all[3];
+	unsigned n = layers_of(d, all), place[3] = { 0 }, packets[3] = { 0 }, left = 0;
 	bool key[3];
 	uint8_t p[1500];
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		bool on = !all[i]->dry && (d->deaf_to_layers || d->layers & 1u << i);
 		all[i]->keyframe_due = all[i]->keyframe_due || !on; /* it begins again with one */
 		key[i] = on && frame_begin(all[i], true);
@@ -751,7 +803,7 @@ static void send_layers(struct lab_device *d, int64_t interval_us)
 		left += packets[i];
 	}
 	while (left > 0) {
-		unsigned i = lab_random() % 3;
+		unsigned i = lab_random() % n;
 		if (place[i] == packets[i])
 			continue;
 		send_up(d, p,
@@ -760,10 +812,9 @@ static void send_layers(struct lab_device *d, int64_t interval_us)
 		place[i]++;
 		left--;
 	}
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i + 1 < n; i++) {
 		all[i]->next_us = d->video.next_us;
-		if (i < 2)
-			frame_done(all[i], true, interval_us);
+		frame_done(all[i], true, interval_us);
 	}
 	frame_done(&d->video, true, interval_us);
 }
@@ -812,7 +863,7 @@ static void send_reports(struct lab_device *d)
 			assert_int_equal(rtcp_add_sr(&out, s->ssrc, &sr, NULL, 0), 0);
 	}
 	if (out.len)
-		wire_put(d, true, true, p, out.len, 0);
+		mail_put(d, true, true, p, out.len, 0);
 }
 
 /* ---- a device as receiver ---- */
@@ -866,7 +917,7 @@ static void read_payload(struct lab_packet *packet, const uint8_t *p, bool video
 	packet->place = p[5];
 }
 
-static void receive(struct lab_device *d, const struct wire *w)
+static void receive(struct lab_device *d, const struct mail *w)
 {
 	bool is_rtx;
 	struct rtp rtp;
@@ -942,7 +993,9 @@ static void ask_missing(struct lab_device *d, struct lab_stream *s)
 
 	for (uint64_t i = from; i < s->highest && n < 64; i++) {
 		uint32_t *asked = &s->nacked_at_ms[i - s->first];
-		if (s->log[i - s->first].used || now_ms - *asked < 30)
+		if (s->log[i - s->first].used || now_ms - *asked < (d->patience_ms ? d->patience_ms : 30))
+			continue;
+		if (d->patience_ms && s->nacks[i - s->first]++ >= LAB_ASKS)
 			continue;
 		*asked = now_ms;
 		seq[n++] = (uint16_t)i;
@@ -950,7 +1003,7 @@ static void ask_missing(struct lab_device *d, struct lab_stream *s)
 	uint8_t p[600];
 	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
 	if (n > 0 && rtcp_add_nack(&out, d->video.ssrc, s->ssrc, seq, n) == 0)
-		wire_put(d, true, true, p, out.len, 0);
+		mail_put(d, true, true, p, out.len, 0);
 }
 
 static void send_receiver_report(struct lab_device *d)
@@ -970,7 +1023,7 @@ static void send_receiver_report(struct lab_device *d)
 		};
 	}
 	assert_int_equal(rtcp_add_rr(&out, d->video.ssrc, block, d->streams_len), 0);
-	wire_put(d, true, true, p, out.len, 0);
+	mail_put(d, true, true, p, out.len, 0);
 }
 
 static void send_feedback(struct lab_device *d)
@@ -980,7 +1033,7 @@ static void send_feedback(struct lab_device *d)
 
 	if (twcc_due_us(&d->down) <= d->lab->now_us &&
 	    twcc_build(&d->down, &out, d->video.ssrc, d->audio.ssrc, d->lab->now_us) == 0)
-		wire_put(d, true, true, p, out.len, 0);
+		mail_put(d, true, true, p, out.len, 0);
 }
 
 static void count_twcc(void *arg, uint16_t seq, bool received, int64_t at_us)
@@ -1027,7 +1080,7 @@ static void on_feedback(struct lab_device *d, const struct rtcp_packet *packet)
 	}
 }
 
-static void receive_rtcp(struct lab_device *d, const struct wire *w)
+static void receive_rtcp(struct lab_device *d, const struct mail *w)
 {
 	const uint8_t *data = w->data;
 	size_t len = w->len;
@@ -1124,30 +1177,52 @@ static void device_run(struct lab_device *d)
 	}
 }
 
+static void hand_over(const struct mail *m)
+{
+	if (!m->device->open)
+		return;
+	if (m->up && m->rtcp)
+		lab_rtcp(m->device, m->data, m->len);
+	else if (m->up)
+		(void)lab_rtp(m->device, m->data, m->len);
+	else if (m->rtcp)
+		receive_rtcp(m->device, m);
+	else
+		receive(m->device, m);
+}
+
 static void deliver(struct lab *lab)
 {
-	unsigned kept = 0, n = wires_len;
+	unsigned kept = 0, n = mails_len;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct wire w = wires[i];
-		if (w.at_us > lab->now_us) {
-			wires[kept++] = w;
-			continue;
-		}
-		if (!w.device->open)
-			continue;
-		if (w.up && w.rtcp)
-			lab_rtcp(w.device, w.data, w.len);
-		else if (w.up)
-			(void)lab_rtp(w.device, w.data, w.len);
-		else if (w.rtcp)
-			receive_rtcp(w.device, &w);
+		struct mail w = mails[i];
+		if (w.at_us > lab->now_us)
+			mails[kept++] = w;
 		else
-			receive(w.device, &w);
+			hand_over(&w);
 	}
 	/* What was sent meanwhile stands behind the n that were looked at. */
-	memmove(&wires[kept], &wires[n], (wires_len - n) * sizeof(wires[0]));
-	wires_len = kept + (wires_len - n);
+	memmove(&mails[kept], &mails[n], (mails_len - n) * sizeof(mails[0]));
+	mails_len = kept + (mails_len - n);
+}
+
+static void deliver_by(struct lab *lab, struct wire *way)
+{
+	struct wire_packet *packet;
+
+	while (way && (packet = wire_receive(way, lab->now_us))) {
+		const struct label *label = packet->owner;
+		struct mail m = { .at_us = lab->now_us,
+				  .device = label->device,
+				  .up = label->up,
+				  .rtcp = label->rtcp,
+				  .len = (uint16_t)packet->len,
+				  .index = label->index };
+		memcpy(m.data, packet->data, packet->len);
+		free(packet);
+		hand_over(&m);
+	}
 }
 
 static void drain_link(struct lab_mediad *m, unsigned from)
@@ -1191,6 +1266,10 @@ void lab_run(struct lab *lab, int64_t us)
 				device_run(&lab->device[i]);
 		}
 		deliver(lab);
+		for (unsigned i = 0; i < lab->devices_len; i++) {
+			deliver_by(lab, lab->device[i].way_down);
+			deliver_by(lab, lab->device[i].way_up);
+		}
 		lab_turn(lab);
 	}
 }

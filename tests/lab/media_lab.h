@@ -15,6 +15,7 @@
 #include "lib/rtp.h"
 #include "mediad/call.h"
 #include "mediad/egress.h"
+#include "tests/net/wire.h"
 
 #define LAB_MEDIADS  2
 #define LAB_DEVICES  12
@@ -60,6 +61,7 @@ struct lab_stream {
 	uint64_t first, highest, packets, repaired, duplicates;
 	struct lab_packet log[LAB_LOG]; /* by index − first */
 	uint32_t nacked_at_ms[LAB_LOG];
+	uint8_t nacks[LAB_LOG];
 	struct rtcp_sender report; /* the last sender report */
 	unsigned reports, levels;  /* levels: packets with an audio level */
 	uint8_t level;		   /* the last one's */
@@ -96,8 +98,8 @@ struct lab_device {
 	struct session_transport *rec;
 	bool open;
 	struct lab_sender audio, video, screen;
-	bool simulcast;
-	struct lab_sender low, middle; /* below video */
+	unsigned simulcast;	       /* layers, 2 or 3; 0 = one stream */
+	struct lab_sender low, middle; /* below video; of two layers, the lower is low */
 	bool deaf_to_layers;	       /* goes on sending what nobody watches */
 	uint8_t layers;		       /* as told: bit i = layer i */
 	unsigned layers_told;
@@ -117,7 +119,10 @@ struct lab_device {
 	unsigned streams_len;
 	/* loss in percent of RTP, both ways */
 	unsigned loss_up, loss_down;
-	bool deaf; /* no NACKs from this device */
+	bool deaf;	      /* no NACKs from this device */
+	unsigned patience_ms; /* before it asks for a packet again, and ten times only; 0 = 30, and for ever */
+	/* A bad network instead of the lab's delay and the loss above; the test's own, NULL = none. */
+	struct wire *way_down, *way_up;
 	/* The way to it: a bottleneck with a queue in front; 0 = none. It tells by transport-wide feedback what came.
 	 */
 	double down_bps;
@@ -165,6 +170,8 @@ struct session_mline *lab_mline(struct lab_device *d, enum media_kind media, boo
 				enum track_kind kind);
 /* Its camera comes in three layers; before the offer. */
 void lab_simulcast(struct lab_device *d);
+/* In two or three. */
+void lab_layers(struct lab_device *d, unsigned n);
 /* The offer, and the connection. */
 int lab_offer(struct lab_device *d);
 void lab_connect(struct lab_device *d);
@@ -173,6 +180,8 @@ void lab_close(struct lab_device *d);
 /* Hands a packet to the device's mediad now. */
 bool lab_rtp(struct lab_device *d, const uint8_t *data, size_t len);
 void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len);
+/* The same for what the device says over its network. */
+void lab_say(struct lab_device *d, const uint8_t *data, size_t len);
 /* A packet of that sender, as it stands; *ret_len bytes. */
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p);
 /* Time goes by in steps of 1 ms: devices send, the network delivers, mediads turn. */

@@ -186,6 +186,21 @@ static void raised_with_headroom_only(void **state)
 	assert_int_equal(seat[1].given, 3);
 }
 
+/* A picture is worth more than room to spare. */
+static void the_lowest_needs_no_headroom(void **state)
+{
+	struct alloc alloc = { 0 };
+	struct alloc_seat seat[] = { microphone(SOUND), camera(720, 3, 0) };
+
+	(void)state;
+	rest(&alloc, SOUND + LOW - 1, seat, 2, START);
+	assert_int_equal(seat[1].given, 0);
+	rest(&alloc, SOUND + LOW, seat, 2, START);
+	assert_int_equal(seat[1].given, 1);
+	rest(&alloc, SOUND + MIDDLE, seat, 2, START);
+	assert_int_equal(seat[1].given, 1);
+}
+
 static void a_tile_that_shrank_has_no_more_than_it_shows(void **state)
 {
 	struct alloc alloc = { 0 };
@@ -302,6 +317,7 @@ int main(void)
 		cmocka_unit_test(everybodys_lowest_before_anybodys_second),
 		cmocka_unit_test(the_last_to_go),
 		cmocka_unit_test(raised_with_headroom_only),
+		cmocka_unit_test(the_lowest_needs_no_headroom),
 		cmocka_unit_test(a_tile_that_shrank_has_no_more_than_it_shows),
 		cmocka_unit_test(not_raised_right_after_it_was_lowered),
 		cmocka_unit_test(who_begins_to_speak_takes_the_place_of_who_does_not),

@@ -18,6 +18,7 @@
  * busy with something else for up to stall_ms at a time, half of the time. */
 struct path {
 	double bps, loss, jitter_ms, queue_ms, stall_ms;
+	double loss_back; /* of the feedback */
 	int64_t delay_us;
 };
 
@@ -117,6 +118,8 @@ static void sim_receive(struct sim *sim)
 		struct rtcp_out out = { .data = sim->back[sim->back_len].data, .cap = sizeof(sim->back[0].data) };
 		if (twcc_build(&sim->twcc, &out, 1, 2, sim->now_us) < 0)
 			break;
+		if (dice(sim) < sim->path.loss_back)
+			continue;
 		sim->back[sim->back_len].len = out.len;
 		sim->back[sim->back_len++].at_us = sim->now_us + sim->path.delay_us;
 	}
@@ -238,8 +241,39 @@ static void test_random_loss_is_not_a_queue(void **state)
 		sim_run(sim, 10);
 		struct seen seen = sim_run(sim, 30);
 		assert_between(seen.rate, 1.5e6, 20e6);
+		/* Never, not even until that was known. */
+		assert_int_equal(bwe_cut_us(&sim->bwe), 0);
+		assert_between(bwe_loss(&sim->bwe), 0, 0);
+		assert_between(bwe_lossy(&sim->bwe), losses[i] / 3, losses[i] * 2 + 0.02);
 		free(sim);
 	}
+}
+
+/* What nobody tells about is not lost. */
+static void test_lost_feedback_is_no_loss(void **state)
+{
+	(void)state;
+	struct sim *sim =
+		sim_new((struct path){ .bps = 5e6, .queue_ms = 300, .delay_us = 25000, .loss_back = 0.2 }, 2e6);
+	sim_run(sim, 60);
+	assert_int_equal(bwe_cut_us(&sim->bwe), 0);
+	assert_between(bwe_lossy(&sim->bwe), 0, 0.001);
+	free(sim);
+}
+
+/* The path becomes narrow from one moment to the next: it is known when the first packets that waited have told. */
+static void test_a_queue_that_jumps_up(void **state)
+{
+	(void)state;
+	struct sim *sim = sim_new((struct path){ .bps = 3e6, .queue_ms = 300, .delay_us = 20000 }, 1.3e6);
+	sim->deaf = true;
+	sim_run(sim, 10);
+	assert_int_equal(bwe_cut_us(&sim->bwe), 0);
+	sim->path.bps = 500e3;
+	sim_run(sim, 0.4);
+	assert_true(bwe_cut_us(&sim->bwe) > 0);
+	assert_between(bwe_rate(&sim->bwe, sim->now_us), 350e3, 500e3);
+	free(sim);
 }
 
 static void test_policer(void **state)
@@ -421,6 +455,8 @@ int main(void)
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_room_is_found_by_probing),
 		cmocka_unit_test(test_random_loss_is_not_a_queue),
+		cmocka_unit_test(test_lost_feedback_is_no_loss),
+		cmocka_unit_test(test_a_queue_that_jumps_up),
 		cmocka_unit_test(test_policer),
 		cmocka_unit_test(test_drop_and_recovery),
 		cmocka_unit_test(test_little_is_sent),

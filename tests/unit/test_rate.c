@@ -270,6 +270,50 @@ static void weak_and_paused(void **state)
 	lab_free(lab);
 }
 
+/* What a full queue loses is asked for, all of it: what is sent again stays within the estimate. */
+static void what_is_sent_again_does_not_fill_the_queue(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct lab_device *source = join(lab, 0, 1, true), *watcher = join(lab, 0, 2, false);
+	struct stats_mediad *counters = lab_counters(lab, 0);
+
+	(void)state;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	uint64_t sent = stat_get(&counters->rtx_sent);
+	watcher->down_bps = 300e3;
+	lab_run(lab, 3 * USEC_PER_SEC);
+	assert_true(watcher->down_dropped > 20);
+	/* A quarter of 300 kbit/s for three seconds are 94 packets of the highest layer. */
+	assert_in_range(stat_get(&counters->rtx_sent) - sent, 1, 94);
+	assert_true(stat_get(&counters->rtx_missing) > 0);
+	assert_true(source->open);
+	lab_free(lab);
+}
+
+/* Where much is lost at random, what is sent again is, too: it is sent a second time before it is asked for. */
+static void what_is_sent_again_is_sent_twice_where_much_is_lost(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct lab_device *source = join(lab, 0, 1, true), *watcher = join(lab, 0, 2, false);
+	struct stats_mediad *counters = lab_counters(lab, 0);
+
+	(void)state;
+	watcher->patience_ms = 100;
+	watcher->loss_down = 1;
+	lab_run(lab, 10 * USEC_PER_SEC);
+	assert_in_range(stat_get(&counters->rtx_sent), 1, stat_get(&counters->nacks_received));
+	watcher->loss_down = 10;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	uint64_t sent = stat_get(&counters->rtx_sent), asked = stat_get(&counters->nacks_received);
+	lab_run(lab, 20 * USEC_PER_SEC);
+	sent = stat_get(&counters->rtx_sent) - sent;
+	asked = stat_get(&counters->nacks_received) - asked;
+	assert_in_range(sent, asked * 3 / 2, asked * 2 + 1);
+	assert_int_equal(layer_of(watcher), 2);
+	assert_true(source->open);
+	lab_free(lab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +324,8 @@ int main(void)
 		cmocka_unit_test(who_comes_later),
 		cmocka_unit_test(the_receivers_own_estimate),
 		cmocka_unit_test(weak_and_paused),
+		cmocka_unit_test(what_is_sent_again_does_not_fill_the_queue),
+		cmocka_unit_test(what_is_sent_again_is_sent_twice_where_much_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
