@@ -35,7 +35,7 @@ async function moves(person, name, ms = 120_000) {
 }
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["media.placement=spread"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["media.placement=spread"] });
   browser = await launchChromium();
   [ana, bela, chidi] = await Promise.all(
     ["Ana", "Bela", "Chidi"].map((name) =>

@@ -58,7 +58,7 @@ const heardMore = async (person, ms = 120_000) => {
 };
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=8"]); // three cameras on a small machine
   const small = { viewport: { width: 960, height: 600 } };
   [ana, bela, chidi] = await Promise.all([

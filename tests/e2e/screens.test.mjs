@@ -60,7 +60,7 @@ async function readSound(mid) {
 }
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=8"]); // cameras and screens, on a small machine
   [ana, bela, chidi] = await Promise.all(
     ["Ana", "Bela", "Chidi"].map((name) => BrowserPerson.create(browser, server.base, name, { viewport: WINDOW, screen: SCREEN })),

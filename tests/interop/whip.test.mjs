@@ -7,7 +7,7 @@ import { launchChromium } from "../support/browser.mjs";
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["calls.reconnect_grace=3600"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["calls.reconnect_grace=3600"] });
   browser = await launchChromium();
 });
 after(async () => {

@@ -54,6 +54,14 @@ async function readStats() {
   return out;
 }
 
+/** For the page: the server's port of the media that are alive. */
+async function readMediaPort() {
+  const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
+  const stats = await pc.getStats();
+  const transport = [...stats.values()].find((s) => s.type === "transport");
+  return stats.get(stats.get(transport.selectedCandidatePairId).remoteCandidateId).port;
+}
+
 /** For the page: the picture in that figure runs and is not black. */
 function isPainted(figure) {
   const video = figure.querySelector("video");
@@ -162,6 +170,11 @@ export class PagePerson {
   /** What this page receives. */
   stats() {
     return this.run(readStats);
+  }
+
+  /** The port to which this page's media go. */
+  mediaPort() {
+    return this.run(readMediaPort);
   }
 
   /** Waits until frames of the other person are decoded and their sound has energy. */
