@@ -83,12 +83,12 @@ function isShownOrTurns({ name, way }) {
   return "turned";
 }
 
-/** For the page: whether that figure shows two more pictures; a busy machine may need a while. */
+/** For the page: whether that figure shows three more pictures; a busy machine may need a while. */
 function isMoving(figure) {
   const video = figure.querySelector("video");
   if (!video || video.videoWidth === 0 || video.paused) return false;
   return new Promise((resolve) => {
-    let left = 2;
+    let left = 3;
     const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
     video.requestVideoFrameCallback(shown);
     setTimeout(resolve, 10_000, false);
