@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Impair } from "../net/impair.mjs";
+import { giveCluster } from "./cluster.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -92,6 +93,7 @@ export class Server {
       PARLEY_NO_BUILD: "1", // tests/run has built everything
       PARLEY_PG_OPTS: "-c fsync=off",
     };
+    giveCluster(env.PARLEY_VAR);
     const log = createWriteStream(server.logFile);
     // A test that is killed takes its server with it.
     const command = ["--pdeathsig", "TERM", path.join(ROOT, "scripts/run")];
