@@ -115,7 +115,7 @@ static size_t hello(uint8_t *to, uint8_t random, uint8_t profile)
 
 static void say_hello(struct reuse_flow *f, uint8_t random, uint8_t profile)
 {
-	uint8_t data[200];
+	uint8_t data[200] = { 0 };
 
 	assert_false(see(f, REUSE_DOWN, data, hello(data, random, profile)));
 }
@@ -123,7 +123,7 @@ static void say_hello(struct reuse_flow *f, uint8_t random, uint8_t profile)
 static void change_cipher(struct reuse_flow *f)
 {
 	static const uint8_t one = 1;
-	uint8_t data[20];
+	uint8_t data[20] = { 0 };
 
 	assert_false(see(f, REUSE_DOWN, data, record(data, 20, &one, 1)));
 }
@@ -147,7 +147,7 @@ static size_t check_with(uint8_t *to, const char *name)
 
 static void ice(struct reuse_flow *f, const char *name)
 {
-	uint8_t data[100];
+	uint8_t data[100] = { 0 };
 
 	assert_false(see(f, REUSE_UP, data, check_with(data, name)));
 }
@@ -375,7 +375,7 @@ static void two_clients_have_two_keys(void **state)
 
 static void the_client_begins_no_association(void **state)
 {
-	uint8_t data[200];
+	uint8_t data[200] = { 0 };
 
 	(void)state;
 	handshake(&flows[0], 1, 7);
