@@ -12,13 +12,7 @@ const LINK = "https://example.org/plan?day=1";
 
 let server, browser, ana, bela, chidi;
 
-const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
 const latest = (person) => person.page.getByRole("region", { name: "Latest calls", exact: true }).filter({ visible: true });
-
-async function press(person, name) {
-  await stir(person);
-  await person.button(name).click();
-}
 
 /** A link that leads out of the page, and takes nothing of it along. */
 async function leadsOut(link) {
@@ -27,7 +21,7 @@ async function leadsOut(link) {
 }
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=8"]); // three cameras on a small machine
   [ana, bela, chidi] = await Promise.all(
     ["Ana", "Bela", "Chidi"].map((name) => BrowserPerson.create(browser, server.base, name, { viewport: { width: 960, height: 600 } })),
@@ -48,19 +42,19 @@ test("who comes later reads what was written before, and links are links", async
   await ana.videoCall(bela);
   await bela.answer();
   await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
-  await stir(ana);
+  await ana.stir();
   await ana.openChat();
   await ana.say(`The plan is at ${LINK}.`);
-  await stir(bela);
+  await bela.stir();
   await bela.openChat();
   await eventually("Bela reads it", async () => (await bela.chat()).length === 1);
   await bela.say("I have seen it");
   await eventually("both are there", async () => (await ana.chat()).length === 2);
-  await press(ana, "Add people");
+  await ana.control("Add people");
   await ana.button("Add Chidi").click();
   await chidi.answer();
   await chidi.moves("Ana");
-  await stir(chidi);
+  await chidi.stir();
   await chidi.openChat();
   await eventually("Chidi reads both", async () => (await chidi.chat()).length === 2);
   assert.deepEqual(await chidi.chat(), [`The plan is at ${LINK}.`, "I have seen it"]);
@@ -68,7 +62,7 @@ test("who comes later reads what was written before, and links are links", async
 });
 
 test("a locked call is closed to who has left it, says so and what to do; opened again they come in", async () => {
-  await press(chidi, "Leave call");
+  await chidi.control("Leave call");
   const join = chidi.button("Join the call with Ana and Bela");
   await join.waitFor();
   // His list stays as it is: he clicks on what he saw.
@@ -80,7 +74,7 @@ test("a locked call is closed to who has left it, says so and what to do; opened
   });
   await ana.button("Lock call").click();
   await bela.reads("The call is locked: nobody can be added");
-  await press(bela, "Add people");
+  await bela.control("Add people");
   await bela.reads("This call is locked: only who started it can add people.");
   chidi.expects(/409/);
   await join.click();
@@ -96,12 +90,12 @@ test("a locked call is closed to who has left it, says so and what to do; opened
   // Nobody tells him: his page looks from time to time.
   await join.click();
   await Promise.all([chidi.moves("Ana"), ana.moves("Chidi")]);
-  await press(chidi, "Leave call");
+  await chidi.control("Leave call");
   await chidi.isHome();
 });
 
 test("when the call is over, all of it is read in the history, on every page and after a reload", async () => {
-  await press(ana, "Leave call");
+  await ana.control("Leave call");
   await Promise.all([ana.isHome(), bela.isHome()]);
   for (const [person, wrote] of [[ana, ["You", "Bela"]], [bela, ["Ana", "You"]], [chidi, ["Ana", "Bela"]]]) {
     for (const again of [false, true]) {

@@ -9,7 +9,7 @@ const eventually = (what, check, ms = 120_000) => within(what, check, ms);
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["calls.ring_timeout=300"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["calls.ring_timeout=300"] });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=10"]);
 });
 after(async () => {

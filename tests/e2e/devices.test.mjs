@@ -9,7 +9,7 @@ const eventually = (what, check, ms = 120_000) => within(what, check, ms);
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=device-count=4,fps=10"]);
 });
 after(async () => {
@@ -19,7 +19,6 @@ after(async () => {
 
 const WAIT = { timeout: 120_000 };
 const closeAll = (...people) => Promise.all(people.map((p) => p.close()));
-const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
 const panel = (person) => person.page.getByRole("complementary", { name: "Devices", exact: true });
 
 /** What leaves this page: the names of the devices behind it. */
@@ -56,7 +55,7 @@ async function inCall(options) {
 }
 
 async function menu(person, button, name) {
-  await stir(person);
+  await person.stir();
   await person.button(button).click();
   await person.page.getByRole("menuitemradio", { name, exact: true }).click();
   await person.page.keyboard.press("Escape");

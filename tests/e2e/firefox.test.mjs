@@ -8,7 +8,7 @@ import { becomeContacts } from "../support/person.mjs";
 
 let server, chromium, firefox, fay, cleo;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   [firefox, chromium] = await Promise.all([launchFirefox(), launchChromium()]);
   fay = await FirefoxPerson.create(firefox, server.base, "Fay");
   cleo = await BrowserPerson.create(chromium, server.base, "Cleo");

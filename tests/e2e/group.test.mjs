@@ -9,33 +9,9 @@ const eventually = (what, check, ms = 120_000, step = 50) => within(what, check,
 
 let server, browser, ana, bela, chidi;
 
-const figure = (person, name) => person.page.getByRole("figure", { name, exact: true });
-const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
-
-/** The picture in that figure changes from one look to the next. */
-async function moves(person, name, ms = 120_000) {
-  const look = () =>
-    figure(person, name).first().evaluate((one) => {
-      const video = one.querySelector("video");
-      if (!video || video.videoWidth === 0 || video.paused) return null;
-      return video.getVideoPlaybackQuality().totalVideoFrames;
-    });
-  let first = null;
-  await eventually(
-    `${person.name} sees ${name} move`,
-    async () => {
-      const frames = await look();
-      if (frames === null) return false;
-      first ??= frames;
-      return frames > first + 2;
-    },
-    ms,
-    100,
-  );
-}
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["media.placement=spread"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["media.placement=spread"] });
   browser = await launchChromium();
   [ana, bela, chidi] = await Promise.all(
     ["Ana", "Bela", "Chidi"].map((name) =>
@@ -58,12 +34,12 @@ test("a third person is added to a running call; all see and hear all, without a
   await ana.videoCall(bela);
   await bela.answer();
   await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);
-  await stir(ana);
+  await ana.stir();
   await ana.button("Add people").click();
   await ana.button("Add Chidi").click();
   await chidi.answer();
   for (const [one, other] of [[ana, bela], [ana, chidi], [bela, ana], [bela, chidi], [chidi, ana], [chidi, bela]])
-    await moves(one, other.name, 120_000);
+    await one.moves(other.name);
   for (const person of [ana, bela, chidi]) {
     const { count } = await person.stats();
     assert.equal(count, 1, "one peer connection, as from the start");
@@ -71,27 +47,27 @@ test("a third person is added to a running call; all see and hear all, without a
 });
 
 test("a screen is shared, seen in the figure of its own, and gone when it stops; two at once", async () => {
-  await stir(ana);
+  await ana.stir();
   await ana.button("Share screen").click();
   await ana.button("Stop sharing").waitFor();
-  for (const other of [bela, chidi]) await moves(other, "Screen of Ana", 120_000);
-  await stir(bela);
+  for (const other of [bela, chidi]) await other.moves("Screen of Ana");
+  await bela.stir();
   await bela.button("Share screen").click();
-  await moves(chidi, "Screen of Bela", 120_000);
-  await moves(ana, "Screen of Bela", 120_000);
+  await chidi.moves("Screen of Bela");
+  await ana.moves("Screen of Bela");
   await ana.button("Stop sharing").click();
-  await figure(chidi, "Screen of Ana").waitFor({ state: "detached", timeout: 120_000 });
-  await moves(chidi, "Screen of Bela");
+  await chidi.figure("Screen of Ana").waitFor({ state: "detached", timeout: 120_000 });
+  await chidi.moves("Screen of Bela");
   await bela.button("Stop sharing").click();
-  await figure(chidi, "Screen of Bela").waitFor({ state: "detached", timeout: 120_000 });
-  for (const [one, other] of [[ana, bela], [bela, chidi], [chidi, ana]]) await moves(one, other.name);
+  await chidi.figure("Screen of Bela").waitFor({ state: "detached", timeout: 120_000 });
+  for (const [one, other] of [[ana, bela], [bela, chidi], [chidi, ana]]) await one.moves(other.name);
 });
 
 test("a pause stops both ways, is seen by all, and ends at once", async () => {
-  await stir(bela);
+  await bela.stir();
   await bela.button("Pause call").click();
   await bela.button("Resume call").waitFor();
-  for (const other of [ana, chidi]) await figure(other, "Bela").getByText("paused", { exact: true }).waitFor();
+  for (const other of [ana, chidi]) await other.figure("Bela").getByText("paused", { exact: true }).waitFor();
   await sleep(1000);
   const sum = (s) => (s.video?.packets ?? 0) + (s.audio?.packets ?? 0);
   const quiet = sum(await bela.stats());
@@ -99,14 +75,14 @@ test("a pause stops both ways, is seen by all, and ends at once", async () => {
   assert.equal(sum(await bela.stats()), quiet, "nothing comes while it is paused");
   const began = Date.now();
   await bela.button("Resume call").click();
-  await Promise.all([moves(bela, "Ana"), moves(ana, "Bela"), moves(chidi, "Bela")]);
+  await Promise.all([bela.moves("Ana"), ana.moves("Bela"), chidi.moves("Bela")]);
   console.log(`# after Resume all saw each other within ${Date.now() - began} ms`);
 });
 
 test("messages come once and in order, also over a lost connection and a reload", async () => {
   const list = (person) => person.page.getByRole("list", { name: "Messages", exact: true });
   const open = async (person) => {
-    await stir(person);
+    await person.stir();
     await person.button("Chat").click();
     await person.page.getByRole("textbox", { name: "Message", exact: true }).waitFor();
   };
@@ -131,27 +107,27 @@ test("messages come once and in order, also over a lost connection and a reload"
   await open(chidi);
   await eventually("Chidi has all", async () => (await texts(chidi)).length === 5, 120_000);
   assert.deepEqual(await texts(chidi), await texts(ana));
-  await moves(chidi, "Ana", 120_000);
+  await chidi.moves("Ana");
   for (const person of [ana, bela, chidi]) await person.button("Close panel").click();
 });
 
 test("hands and reactions are seen by the others", async () => {
-  await stir(chidi);
+  await chidi.stir();
   await chidi.button("Raise hand").click();
-  await figure(ana, "Chidi").getByRole("img", { name: "Hand is up" }).waitFor();
+  await ana.figure("Chidi").getByRole("img", { name: "Hand is up" }).waitFor();
   await ana.page.getByText("Chidi raised a hand").waitFor();
   await chidi.button("Lower hand").click();
   await chidi.button("React").click();
   await chidi.button("Applause").click();
-  await figure(ana, "Chidi").getByText("👏").waitFor();
+  await ana.figure("Chidi").getByText("👏").waitFor();
 });
 
 test("who started the call mutes, locks, removes, and ends it for all", async () => {
-  await stir(ana);
+  await ana.stir();
   await ana.button("Add people").click();
   await ana.button("Mute Bela").click();
   await bela.page.getByText("You were muted").waitFor();
-  await stir(bela);
+  await bela.stir();
   await bela.button("Unmute microphone").click();
   await bela.button("Mute microphone").waitFor();
   await ana.button("Lock call").click();
@@ -160,8 +136,8 @@ test("who started the call mutes, locks, removes, and ends it for all", async ()
   await ana.button("Really remove").click();
   await chidi.page.getByText("You were removed from the call").waitFor();
   await chidi.button("Add contact").waitFor();
-  await figure(bela, "Chidi").waitFor({ state: "detached" });
-  await moves(bela, "Ana");
+  await bela.figure("Chidi").waitFor({ state: "detached" });
+  await bela.moves("Ana");
   await ana.button("More").click();
   await ana.page.getByRole("menuitem", { name: "End for everybody" }).click();
   for (const person of [ana, bela]) await person.button("Add contact").waitFor({ timeout: 120_000 });

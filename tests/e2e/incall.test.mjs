@@ -10,38 +10,14 @@ const eventually = (what, check, ms = 120_000) => within(what, check, ms);
 let server, browser, ana, bela, chidi;
 
 const WAIT = { timeout: 120_000 };
-const figure = (person, name) => person.page.getByRole("figure", { name, exact: true }).first();
-const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
-const box = (person, name) => figure(person, name).boundingBox();
+const box = (person, name) => person.figure(name).boundingBox();
 const area = ({ width, height }) => width * height;
 const toolbar = (person) => person.page.getByRole("toolbar", { name: "Call controls", exact: true });
 
 async function more(person, item) {
-  await stir(person);
+  await person.stir();
   await person.button("More").click();
   await person.page.getByRole("menuitem", { name: item }).click();
-}
-
-/** The picture in that figure changes from one look to the next. */
-async function moves(person, name, ms = 120_000) {
-  const look = () =>
-    figure(person, name).evaluate((one) => {
-      const video = one.querySelector("video");
-      if (!video || video.videoWidth === 0 || video.paused) return null;
-      return video.getVideoPlaybackQuality().totalVideoFrames;
-    });
-  let first = null;
-  await eventually(
-    `${person.name} sees ${name} move`,
-    async () => {
-      const frames = await look();
-      if (frames === null) return false;
-      first ??= frames;
-      return frames > first + 2;
-    },
-    ms,
-
-  );
 }
 
 /** Sound that has come in so far, over all seats. */
@@ -58,7 +34,7 @@ const heardMore = async (person, ms = 120_000) => {
 };
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=8"]); // three cameras on a small machine
   const small = { viewport: { width: 960, height: 600 } };
   [ana, bela, chidi] = await Promise.all([
@@ -85,16 +61,16 @@ test("keys do what the help says: M V D C R W T ? and Space to talk", async () =
   const press = (key) => ana.page.keyboard.press(key);
   await press("m");
   await ana.button("Unmute microphone").waitFor();
-  await figure(bela, "Ana").getByRole("img", { name: "Microphone off" }).waitFor(WAIT);
+  await bela.figure("Ana").getByRole("img", { name: "Microphone off" }).waitFor(WAIT);
   await sleep(800);
   const silent = await heard(bela);
   await sleep(1500);
   assert.ok((await heard(bela)) - silent < 1e-3, "muted is silent");
   await ana.page.keyboard.down(" ");
-  await figure(bela, "Ana").getByRole("img", { name: "Microphone off" }).waitFor({ state: "detached", ...WAIT });
+  await bela.figure("Ana").getByRole("img", { name: "Microphone off" }).waitFor({ state: "detached", ...WAIT });
   await heardMore(bela);
   await ana.page.keyboard.up(" ");
-  await figure(bela, "Ana").getByRole("img", { name: "Microphone off" }).waitFor(WAIT);
+  await bela.figure("Ana").getByRole("img", { name: "Microphone off" }).waitFor(WAIT);
   await press("m");
   await ana.button("Mute microphone").waitFor();
   await press("v");
@@ -102,11 +78,11 @@ test("keys do what the help says: M V D C R W T ? and Space to talk", async () =
   await press("v");
   await ana.button("Turn camera off").waitFor();
   await press("d");
-  await figure(bela, "Screen of Ana").waitFor(WAIT);
+  await bela.figure("Screen of Ana").waitFor(WAIT);
   await press("d");
-  await figure(bela, "Screen of Ana").waitFor({ state: "detached", ...WAIT });
+  await bela.figure("Screen of Ana").waitFor({ state: "detached", ...WAIT });
   await press("r");
-  await figure(bela, "Ana").getByRole("img", { name: "Hand is up" }).waitFor(WAIT);
+  await bela.figure("Ana").getByRole("img", { name: "Hand is up" }).waitFor(WAIT);
   await press("r");
   await press("t");
   await ana.page.getByRole("complementary", { name: "Connection details" }).waitFor();
@@ -126,11 +102,11 @@ test("keys do what the help says: M V D C R W T ? and Space to talk", async () =
 });
 
 test("messages: typing, unread badge, links, emoji; who joins later and who comes back reads all", async () => {
-  await stir(ana);
+  await ana.stir();
   await ana.button("Chat").click();
   const write = ana.page.getByRole("textbox", { name: "Message", exact: true });
   await write.pressSequentially("Look: https://example.org/a?b=1 now");
-  await stir(bela);
+  await bela.stir();
   await ana.page.keyboard.press("Enter");
   await bela.page.getByText("Ana: Look: https://example.org/a?b=1 now").waitFor(WAIT);
   await ana.button("Emoji").click();
@@ -149,7 +125,7 @@ test("messages: typing, unread badge, links, emoji; who joins later and who come
   await bela.button("Close panel").click();
   await ana.button("Close panel").click();
 
-  await stir(ana);
+  await ana.stir();
   await ana.button("Add people").click();
   await ana.button("Add Chidi").click();
   await chidi.answer();
@@ -165,7 +141,7 @@ test("messages: typing, unread badge, links, emoji; who joins later and who come
 });
 
 test("layouts: grid and speaker, pin; the layout outlives a reload", async () => {
-  for (const name of ["Bela", "Chidi"]) await moves(ana, name);
+  for (const name of ["Bela", "Chidi"]) await ana.moves(name);
   assert.ok(Math.abs(area(await box(ana, "Bela")) - area(await box(ana, "Chidi"))) < 500, "in the grid all are alike");
   await ana.page.keyboard.press("w");
   const ratio = async () => {
@@ -174,12 +150,12 @@ test("layouts: grid and speaker, pin; the layout outlives a reload", async () =>
   };
   await eventually("one has the stage", async () => (await ratio()) > 4);
   await ana.page.reload();
-  await moves(ana, "Bela");
-  await moves(ana, "Chidi");
+  await ana.moves("Bela");
+  await ana.moves("Chidi");
   await eventually("the stage is as it was", async () => (await ratio()) > 4);
   // Whoever has the stage: the other one is pinned to it.
   const other = area(await box(ana, "Bela")) > area(await box(ana, "Chidi")) ? "Chidi" : "Bela";
-  await figure(ana, other).hover();
+  await ana.figure(other).hover();
   await ana.button(`Pin ${other}`).click();
   await eventually("the pinned one is large", async () => area(await box(ana, other)) > 0.4 * 960 * 600);
   await ana.button(`Unpin ${other}`).click();
@@ -188,16 +164,16 @@ test("layouts: grid and speaker, pin; the layout outlives a reload", async () =>
 });
 
 test("hide oneself: gone from the own page only", async () => {
-  await figure(ana, "Ana").waitFor();
+  await ana.figure("Ana").waitFor();
   await more(ana, "Hide myself");
-  await figure(ana, "Ana").waitFor({ state: "detached" });
-  await moves(bela, "Ana");
+  await ana.figure("Ana").waitFor({ state: "detached" });
+  await bela.moves("Ana");
   await more(ana, "Show myself");
-  await figure(ana, "Ana").waitFor();
+  await ana.figure("Ana").waitFor();
 });
 
 test("on a phone a finger goes from the grid to the speaker and back; a tap brings the pin", async () => {
-  for (const name of ["Ana", "Bela"]) await moves(chidi, name);
+  for (const name of ["Ana", "Bela"]) await chidi.moves(name);
   const cdp = await chidi.context.newCDPSession(chidi.page);
   const swipe = async (from, to) => {
     const point = (x) => [{ x, y: 300 }];
@@ -214,7 +190,7 @@ test("on a phone a finger goes from the grid to the speaker and back; a tap brin
   await eventually("one has the stage", async () => (await ratio()) > 3);
   await swipe(300, 100);
   await eventually("the grid is back", async () => (await ratio()) < 1.1);
-  await figure(chidi, "Bela").tap();
+  await chidi.figure("Bela").tap();
   await chidi.button("Pin Bela").tap();
   await eventually("Bela is large", async () => (await ratio()) > 3);
   assert.ok(area(await box(chidi, "Bela")) > area(await box(chidi, "Ana")));
@@ -236,14 +212,14 @@ test("full screen and picture in picture, there and back, and the menu knows whi
   );
   await more(ana, "Close small window");
   await eventually("it is closed", () => ana.page.evaluate(() => document.pictureInPictureElement === null));
-  await stir(ana);
+  await ana.stir();
   await ana.button("More").click();
   await ana.page.getByRole("menuitem", { name: "Picture in picture" }).waitFor();
   await ana.page.keyboard.press("Escape");
 });
 
 test("whoever speaks has a ring, whoever is silent has none", async () => {
-  const rings = (name) => figure(ana, name).evaluate((one) => [...one.querySelectorAll("span")].some((s) => s.dataset.speaks && getComputedStyle(s).opacity === "1"));
+  const rings = (name) => ana.figure(name).evaluate((one) => [...one.querySelectorAll("span")].some((s) => s.dataset.speaks && getComputedStyle(s).opacity === "1"));
   await bela.page.keyboard.press("m");
   await eventually("Chidi's ring is on", () => rings("Chidi"), 120_000);
   for (let n = 0; n < 10; n++) {

@@ -6,7 +6,7 @@ import { launchChromium, twoContacts } from "../support/browser.mjs";
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["media.placement=spread"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["media.placement=spread"] });
   browser = await launchChromium();
 });
 after(async () => {

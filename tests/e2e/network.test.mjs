@@ -7,6 +7,7 @@ import { BrowserPerson, launchChromium } from "../support/browser.mjs";
 import { becomeContacts } from "../support/person.mjs";
 import { TcpProxy } from "../support/tcp-proxy.mjs";
 import { UdpProxy } from "../support/udp-proxy.mjs";
+import { Impair } from "../net/impair.mjs";
 
 // What a browser prints by itself about requests and sockets that a lost network or a dead worker broke.
 const broken = /ERR_|WebSocket/;
@@ -25,7 +26,7 @@ after(async () => {
 
 /** A server whose media go through a proxy, and a second way to its pages; whoever takes that one can be cut off. */
 async function startNetwork() {
-  const outside = await freePorts(2);
+  const outside = await freePorts(4);
   const server = await Server.start({
     workers: 2,
     mediads: 2,
@@ -34,10 +35,12 @@ async function startNetwork() {
   const tcp = await TcpProxy.start({ port: outside.https, target: server.ports.https });
   let safe = null;
   const udp = await UdpProxy.start({
-    ports: [outside.media, outside.media + 1],
+    ports: [outside.media + 2, outside.media + 3],
     targets: [server.ports.media, server.ports.media + 1],
     drop: (direction, flow) => safe !== null && !safe.has(flow),
   });
+  // On the clients' side, as the server's has to be the proxy that knows them.
+  const impair = await Impair.start({ listen: `127.0.0.1:${outside.media}`, server: `127.0.0.1:${outside.media + 2}`, ports: 2 });
   return {
     server,
     far: `https://localhost:${outside.https}`,
@@ -59,6 +62,8 @@ async function startNetwork() {
       tcp.stop();
       udp.stop();
       await server.stop();
+      console.log(`# SRTP seen from outside: ${JSON.stringify(await impair.checked())}`);
+      await impair.stop();
     },
   };
 }

@@ -13,21 +13,15 @@ const GONE = { state: "detached", timeout: 120_000 };
 
 let server, browser, ana, bela, chidi;
 
-const figure = (person, name) => person.page.getByRole("figure", { name, exact: true }).first();
-const stir = (person) => person.page.mouse.move(200 + Math.random() * 50, 200);
 const area = async (person, name) => {
-  const { width, height } = await figure(person, name).boundingBox();
+  const { width, height } = await person.figure(name).boundingBox();
   return width * height;
 };
 const isLarge = (person, name) => eventually(`${name} is large`, async () => (await area(person, name)) > 0.4 * WINDOW.width * WINDOW.height);
-const sizeOf = (person, name) => figure(person, name).locator("video").evaluate((video) => ({ width: video.videoWidth, height: video.videoHeight }));
+const sizeOf = (person, name) => person.figure(name).locator("video").evaluate((video) => ({ width: video.videoWidth, height: video.videoHeight }));
 
-async function press(person, name) {
-  await stir(person);
-  await person.button(name).click();
-}
-const share = (person) => press(person, "Share screen");
-const stopSharing = (person) => press(person, "Stop sharing");
+const share = (person) => person.control("Share screen");
+const stopSharing = (person) => person.control("Stop sharing");
 
 /** For the page: what is asked of the browser for a screen, and what it gives. */
 function rememberScreen() {
@@ -60,7 +54,7 @@ async function readSound(mid) {
 }
 
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=8"]); // cameras and screens, on a small machine
   [ana, bela, chidi] = await Promise.all(
     ["Ana", "Bela", "Chidi"].map((name) => BrowserPerson.create(browser, server.base, name, { viewport: WINDOW, screen: SCREEN })),
@@ -114,7 +108,7 @@ test("a screen is asked for with its sound, and without what would make an echo 
     });
   }
   await stopSharing(bela);
-  await Promise.all([ana, chidi].map((other) => figure(other, "Screen of Bela").waitFor(GONE)));
+  await Promise.all([ana, chidi].map((other) => other.figure("Screen of Bela").waitFor(GONE)));
 });
 
 test("a screen arrives as large as it is, and with few bits there are fewer pictures, not smaller ones", async () => {
@@ -149,7 +143,7 @@ test("a screen arrives as large as it is, and with few bits there are fewer pict
   await ana.moves("Screen of Bela");
   assert.deepEqual(await sizeOf(ana, "Screen of Bela"), SCREEN);
   await stopSharing(bela);
-  await figure(ana, "Screen of Bela").waitFor(GONE);
+  await ana.figure("Screen of Bela").waitFor(GONE);
 });
 
 test("two share at once: the newer one is large, the other one can be chosen, and who stops leaves the stage", async () => {
@@ -161,17 +155,17 @@ test("two share at once: the newer one is large, the other one can be chosen, an
   await Promise.all(["Screen of Ana", "Screen of Bela"].map((name) => chidi.moves(name)));
   assert.ok((await area(chidi, "Screen of Ana")) < 0.1 * WINDOW.width * WINDOW.height, "the other one is in the strip");
 
-  await figure(chidi, "Screen of Ana").hover();
+  await chidi.figure("Screen of Ana").hover();
   await chidi.button("Pin Screen of Ana").click();
   await isLarge(chidi, "Screen of Ana");
   await Promise.all(["Screen of Ana", "Screen of Bela"].map((name) => chidi.moves(name)));
 
   await stopSharing(ana);
-  await figure(chidi, "Screen of Ana").waitFor(GONE);
+  await chidi.figure("Screen of Ana").waitFor(GONE);
   await isLarge(chidi, "Screen of Bela");
   await chidi.moves("Screen of Bela");
   await stopSharing(bela);
-  await figure(chidi, "Screen of Bela").waitFor(GONE);
+  await chidi.figure("Screen of Bela").waitFor(GONE);
   await eventually("all are alike again", async () => Math.abs((await area(chidi, "Ana")) - (await area(chidi, "Bela"))) < 500);
 });
 
@@ -188,13 +182,13 @@ test("the browser's own button ends it everywhere, and it can be shared again", 
     }
   });
   await bela.button("Share screen").waitFor();
-  await figure(bela, "Screen of Bela").waitFor(GONE);
-  await Promise.all([ana, chidi].map((other) => figure(other, "Screen of Bela").waitFor(GONE)));
+  await bela.figure("Screen of Bela").waitFor(GONE);
+  await Promise.all([ana, chidi].map((other) => other.figure("Screen of Bela").waitFor(GONE)));
   await eventually("the server knows", () => sharing() === "0");
   await share(bela);
   await Promise.all([ana, chidi].map((other) => other.moves("Screen of Bela")));
   await stopSharing(bela);
-  await figure(ana, "Screen of Bela").waitFor(GONE);
+  await ana.figure("Screen of Bela").waitFor(GONE);
 });
 
 const details = (person) => person.page.getByRole("complementary", { name: "Connection details", exact: true });
@@ -204,7 +198,7 @@ const reading = (person, word, name) => section(person, name).locator(`dt:text-i
 const focus = (person) => person.run(() => document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.tagName);
 
 test("the figures: opened by mouse and by key, true, alive, and closed by Escape where one came from", async () => {
-  await stir(ana);
+  await ana.stir();
   await ana.button("More").click();
   await ana.page.getByRole("menuitem", { name: "Connection details" }).click();
   await details(ana).getByText("Media process").waitFor();
@@ -243,7 +237,7 @@ test("the figures: opened by mouse and by key, true, alive, and closed by Escape
 });
 
 test("with the camera off, a shared screen's figures are the screen's own", async () => {
-  await press(bela, "Turn camera off");
+  await bela.control("Turn camera off");
   await bela.button("Turn camera on").waitFor();
   await share(bela);
   await ana.moves("Screen of Bela");
@@ -255,7 +249,7 @@ test("with the camera off, a shared screen's figures are the screen's own", asyn
   await ana.key("t");
   await eventually("at the other end, too", async () => /^[\d.,]+ [kM]bit\/s, 1280 × 720/.test(await reading(ana, "Screen", "Bela")));
   await eventually("no picture of the camera", async () => (await reading(ana, "Picture", "Bela")) === "–");
-  await press(bela, "Turn camera on");
+  await bela.control("Turn camera on");
   await eventually("the camera has its own", async () => /^\d+ × \d+/.test(await reading(bela, "Resolution", own)) && !(await reading(bela, "Resolution", own)).startsWith("1280"));
   for (const person of [ana, bela]) {
     await person.key("t");
@@ -274,7 +268,7 @@ test("a shortcut is one key alone, once, and not within a dialog", async () => {
   for (let n = 0; n < 3; n++) await ana.page.keyboard.down("r");
   await ana.page.keyboard.up("r");
   await ana.button("Lower hand").waitFor();
-  await figure(bela, "Ana").getByRole("img", { name: "Hand is up" }).waitFor();
+  await bela.figure("Ana").getByRole("img", { name: "Hand is up" }).waitFor();
   await ana.key("R");
   await ana.button("Raise hand").waitFor();
   await ana.key("?");

@@ -14,7 +14,7 @@ const SHOTS = process.env.SHOTS; // a folder for pictures of the dialog
 
 let server, browser, ana, bela;
 before(async () => {
-  server = await Server.start({ workers: 1, mediads: 1 });
+  server = await Server.start({ workers: 1, mediads: 1, checked: true });
   browser = await launchChromium();
   ana = await BrowserPerson.create(browser, server.base, "Ana", { viewport: { width: 1280, height: 800 } });
   bela = await BrowserPerson.create(browser, server.base, "Bela", { viewport: { width: 390, height: 844 } });

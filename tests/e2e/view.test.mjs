@@ -7,7 +7,7 @@ import { launchChromium, twoContacts } from "../support/browser.mjs";
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium();
 });
 after(async () => {

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { Impair, scenarioFile } from "../net/impair.mjs";
-import { eventually, freePorts, sleep } from "../support/server.mjs";
+import { Server, eventually, freePorts, sleep } from "../support/server.mjs";
 
 async function udp(port = 0) {
   const socket = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
@@ -59,10 +59,19 @@ async function withEcho(fn, options = {}) {
   try {
     await fn({ impair, listen: media + 2, echoes, client, dir });
   } finally {
-    await impair.stop();
     for (const socket of open) socket.close();
     rmSync(dir, { recursive: true, force: true });
+    await impair.stop();
   }
+}
+
+/** What looks like SRTP. */
+function srtp(sequence, content) {
+  const data = Buffer.alloc(60, content);
+  data.writeUInt16BE(0x8060, 0);
+  data.writeUInt16BE(sequence, 2);
+  data.writeUInt32BE(0xabcd0001, 8);
+  return data;
 }
 
 test("without a scenario everything passes in order, and the server sees each client at an address of its own", () =>
@@ -167,6 +176,43 @@ test("a scenario changes the network at its times, stretched to the run", () =>
     for (const l of lost) assert.ok(l.t_ms > began + 490, `${l.t_ms - began}`);
     assert.ok(one.got[0].number < 20 && one.got.length < n);
   }));
+
+test("copies and late packets are no reuse of an index; two packets under one index are, and whoever stops it hears of it", async () => {
+  let counts;
+  const run = withEcho(async ({ impair, listen }) => {
+    const socket = await udp();
+    const send = (data) => new Promise((resolve, reject) => socket.send(data, listen, "127.0.0.1", (e) => (e ? reject(e) : resolve())));
+    const until = async (up) => (await eventually("it has seen them", async () => (await impair.checked()).up.checked === up && impair.checked())).up;
+    try {
+      for (let n = 65500; n < 65600; n++) await send(srtp(n % 65536, n % 200));
+      await send(srtp(65530, 65530 % 200));
+      await send(srtp(10, 65546 % 200));
+      assert.equal((await until(102)).reused, 0);
+      await send(srtp(65530, 7));
+      counts = await until(103);
+      const lines = () => impair.lines().filter((l) => l.port === listen && l.direction === "up");
+      const sum = (name) => lines().reduce((n, l) => n + l[name], 0);
+      await eventually("the statistics say so", () => sum("checked") === 103 && sum("reused") === 1);
+    } finally {
+      socket.close();
+    }
+  });
+  await assert.rejects(run, /two packets under one index[^]*from the client: SSRC abcd0001 of SRTP has used index 131066 twice/);
+  assert.deepEqual(counts, { checked: 103, reused: 1, unread: 0, full: 0 });
+});
+
+test("a test whose server is checked fails with an index that was used twice", async () => {
+  const server = await Server.start({ workers: 1, mediads: 1, checked: true });
+  const socket = await udp();
+  try {
+    for (const content of [1, 2]) socket.send(srtp(5, content), server.outside, "127.0.0.1");
+    await eventually("it was seen", async () => (await server.impair.checked()).up.checked === 2);
+  } finally {
+    socket.close();
+    await assert.rejects(server.stop(), /two packets under one index/);
+  }
+  assert.throws(() => server.log(), /ENOENT/, "all of it is taken away all the same");
+});
 
 test("what it cannot do it says, and ends with whom it belongs to", () =>
   withEcho(async ({ impair, listen }) => {

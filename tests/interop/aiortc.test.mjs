@@ -4,7 +4,7 @@ import { Server } from "../support/server.mjs";
 import { activeCall, aiortcPeers } from "../support/call.mjs";
 
 let server;
-before(async () => (server = await Server.start({ workers: 1, mediads: 2 })));
+before(async () => (server = await Server.start({ workers: 1, mediads: 2, checked: true })));
 after(() => server?.stop());
 
 test("two participants made of aiortc decode each other's picture and sound", async () => {

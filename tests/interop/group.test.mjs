@@ -8,7 +8,7 @@ import { pythonPeers } from "../support/call.mjs";
 const NAMES = ["Ana", "Bela", "Cleo", "Dora"];
 
 let server;
-before(async () => (server = await Server.start({ workers: 2, mediads: 2 })));
+before(async () => (server = await Server.start({ workers: 2, mediads: 2, checked: true })));
 after(() => server?.stop());
 
 async function groupCall(names) {

@@ -8,7 +8,7 @@ import { launchChromium, twoContacts } from "../support/browser.mjs";
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2 });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true });
   browser = await launchChromium(["--use-fake-device-for-media-stream=fps=10"]);
 });
 after(async () => {

@@ -13,7 +13,7 @@ const BEGAN = 1_000_000;
 
 /** A run of a minute: 25 pictures a second, 100 ms from camera to screen, 3 Mbit/s but for the middle third; `lost(t)`:
  * which pictures are missing, by when they were taken; `height(t)`. */
-function run({ lost = () => false, height = () => 360, busy = 0.5, estimate = 420_000, system = "parley" } = {}) {
+function run({ lost = () => false, height = () => 360, busy = 0.5, estimate = 420_000, system = "parley", reused = 0 } = {}) {
   const sent = [];
   const received = [];
   for (let n = -50, t = BEGAN - 2000; t < BEGAN + 60_000; n++, t += 40) {
@@ -47,6 +47,7 @@ function run({ lost = () => false, height = () => 360, busy = 0.5, estimate = 42
       { at: BEGAN + 35_000, bps: estimate },
       { at: BEGAN + 38_000, bps: null },
     ],
+    checked: { up: { checked: 100, reused: 0, unread: 0, full: 0 }, down: { checked: 9000, reused, unread: 0, full: 0 } },
     cpuSeconds: 1.25,
     busy: { mean: busy, peak: busy },
   };
@@ -120,7 +121,12 @@ test("what is wanted is told from sound runs only", () => {
   assert.equal(alone.find((w) => w.what === "audio concealed, %").met, false);
   assert.equal(met(alone, "frozen"), null);
   assert.equal(met(wanted("rate-300", 60, { ...parley, estimatePercent: 96 }, janus), "estimate"), false);
-  for (const w of wanted("rate-step", 60, figures(run({ busy: 0.86 })), janus)) assert.equal(w.met, null);
+  const busy = wanted("rate-step", 60, figures(run({ busy: 0.86 })), janus);
+  for (const w of busy.slice(1)) assert.equal(w.met, null);
+  // Nothing excuses an SRTP index that was used twice.
+  assert.equal(met(busy, "SRTP"), true);
+  const twice = figures(run({ busy: 0.86, reused: 2 }));
+  assert.deepEqual([met(wanted("clean", 60, twice), "SRTP"), twice.reusedIndexes], [false, 2]);
 });
 
 test("from a real call on a clean network to a report", { timeout: 120_000 }, async () => {
@@ -135,6 +141,8 @@ test("from a real call on a clean network to a report", { timeout: 120_000 }, as
     assert.ok(f.delayMs > 0 && f.delayMs < 5000, `${f.delayMs} ms`);
     assert.ok(f.deliveredKbps > 0 && f.quantiser > 0 && f.cpuSeconds > 0 && f.busyPercent > 0);
     assert.equal(f.lostPercent, 0);
+    assert.ok(f.checkedPackets > 100, `${f.checkedPackets} packets checked`);
+    assert.deepEqual([f.reusedIndexes, real.checked.down.unread, real.checked.down.full], [0, 0, 0]);
     assert.ok(real.received.samples.at(-1).inbound.audio.totalSamplesReceived > 0);
     const report = { machine: { cores: 1, model: "<m>", memoryGiB: 1, kernel: "x" }, at: 0, seconds, bitrate: 600_000, runs: [real, { system: "janus", scenario: "clean", failed: "a & b" }], titles: { clean: "clean" } };
     const summary = summarise(report);

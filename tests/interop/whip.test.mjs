@@ -4,10 +4,11 @@ import assert from "node:assert/strict";
 import { Server, eventually } from "../support/server.mjs";
 import { activeCall, pythonPeers } from "../support/call.mjs";
 import { launchChromium } from "../support/browser.mjs";
+import { joinInChromium } from "../support/member.mjs";
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["calls.reconnect_grace=3600"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["calls.reconnect_grace=3600"] });
   browser = await launchChromium();
 });
 after(async () => {
@@ -15,42 +16,7 @@ after(async () => {
   await server?.stop();
 });
 
-/** A member in Chromium without our page; what it has received by now. */
-async function join(person, call) {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  const page = await context.newPage();
-  await page.goto(`${server.base}/api/v1/openapi.json`);
-  await page.evaluate(
-    async ({ token, url }) => {
-      const pc = (globalThis.pc = new RTCPeerConnection());
-      globalThis.players = [];
-      pc.ontrack = ({ track }) => {
-        if (track.kind !== "audio") return;
-        const player = new Audio();
-        player.srcObject = new MediaStream([track]); // what nobody plays is not decoded
-        globalThis.players.push(player);
-        void player.play();
-      };
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 180 } });
-      for (const track of stream.getTracks()) pc.addTrack(track, stream);
-      await pc.setLocalDescription(await pc.createOffer());
-      const headers = { authorization: `Bearer ${token}`, "content-type": "application/sdp" };
-      const response = await fetch(url, { method: "POST", headers, body: pc.localDescription.sdp });
-      if (response.status !== 201) throw new Error(`${response.status} ${await response.text()}`);
-      await pc.setRemoteDescription({ type: "answer", sdp: await response.text() });
-    },
-    { token: person.token, url: `/api/v1/calls/${call.id}/media` },
-  );
-  return () =>
-    page.evaluate(async () => {
-      const out = { frames: 0, samples: 0 };
-      for (const s of (await globalThis.pc.getStats()).values()) {
-        if (s.type === "inbound-rtp" && s.kind === "video") out.frames = s.framesDecoded ?? 0;
-        if (s.type === "inbound-rtp" && s.kind === "audio") out.samples = (s.totalSamplesReceived ?? 0) - (s.concealedSamples ?? 0);
-      }
-      return out;
-    });
-}
+const join = (person, call) => joinInChromium(browser, person, call);
 
 test("a stream is seen and heard by a member in Chromium, and by a watcher who sees that member, too", { timeout: 300_000 }, async () => {
   const { ana, bela, call } = await activeCall(server);

@@ -7,7 +7,7 @@ import { Server, eventually } from "../support/server.mjs";
 import { activeCall } from "../support/call.mjs";
 
 let server;
-before(async () => (server = await Server.start({ workers: 1, mediads: 2 })));
+before(async () => (server = await Server.start({ workers: 1, mediads: 2, checked: true })));
 after(async () => {
   await server?.stop();
   // werift leaves two UDP sockets open behind close(), which would keep this process alive for ever.

@@ -1,4 +1,5 @@
-/* impair - a bad network between WebRTC clients and a server: a UDP proxy with a wire in each direction.
+/* impair - a bad network between WebRTC clients and a server: a UDP proxy with a wire in each direction. It also checks
+ * what passes: no SRTP key may encrypt two packets under one index (reuse.h).
  *
  *     impair --listen 127.0.0.1:41000 --server 127.0.0.1:40000 [--ports 2] [--seed 1] [--stats FILE]
  *
@@ -6,16 +7,22 @@
  * would do; the clients of one port share its two wires. Everything passes at once until a line on standard input says
  * otherwise; each is answered by "ok …" or "error …":
  *
- *     play PORT SECONDS FILE         the scenario (scenario.h) begins now, and chance with it, and takes that long (0:
- * as long as it says) set PORT DIRECTION NAME=VALUE… from now on; ends what is being played clear PORT nothing any more
+ *     play PORT SECONDS FILE             the scenario (scenario.h) begins now, and chance with it, and takes that long
+ *                                        (0: as long as it says)
+ *     set PORT DIRECTION NAME=VALUE…     from now on; ends what is being played
+ *     clear PORT                         nothing any more
+ *     checked PORT                       what was checked so far: {"up":{…},"down":{…}}, of each direction the packets
+ *                                        of struct reuse_counts
  *
  * "ok" is followed by the time, in milliseconds since 1970. It ends with standard input, so that nobody who has
- * started it leaves it behind. FILE gets a line of JSON for each 100 ms, port and direction on which something was
- * sent or is being played:
+ * started it leaves it behind; the exit status is 3 when an index was used twice, and standard error says which.
+ * FILE gets a line of JSON for each 100 ms, port and direction on which something was sent or is being played:
  *
  *     t_ms       end of these 100 ms, since 1970         lost, dropped        packets, at random and by a full queue
  *     rate       of the bottleneck, bits/s, 0 = none     wait_ms, wait_max_ms in the queue, of those that left it
- *     in, out    packets · in_bytes, out_bytes payload   backlog_ms           what a packet would wait now */
+ *     in, out    packets · in_bytes, out_bytes payload   backlog_ms           what a packet would wait now
+ *     checked    packets of SRTP and SRTCP               reused               of these, with an index that was used */
+#include "tests/net/reuse.h"
 #include "tests/net/scenario.h"
 #include "tests/net/wire.h"
 
@@ -33,10 +40,12 @@
 #include <sys/socket.h>
 
 #define PORTS_MAX     64
-#define FLOWS_MAX     256
+#define FLOWS_MAX     1000
 #define DATAGRAM_MAX  65536
 #define SOCKET_BUFFER (4 << 20)
 #define TICK_US	      (100 * USEC_PER_MSEC)
+#define TOLD_MAX      20 /* findings that are told one by one */
+#define EXIT_REUSED   3
 /* The same on all ports: which one a server chooses for a client is no part of the experiment. */
 #define UP_SEED(seed)	(2 * (seed))
 #define DOWN_SEED(seed) (2 * (seed) + 1)
@@ -51,7 +60,9 @@ struct leg {
 	uint16_t port;
 	struct conf_addr server;
 	struct wire up, down;
-	struct scenario *playing; /* NULL: none */
+	struct reuse reuse;
+	struct reuse_counts told[2]; /* of reuse.counts, in the statistics */
+	struct scenario *playing;    /* NULL: none */
 	int64_t began_us, next_change_us;
 };
 
@@ -62,6 +73,12 @@ struct flow {
 	int fd; /* connected to the server */
 	struct sockaddr_storage client;
 	socklen_t client_len;
+	struct reuse_flow reuse;
+};
+
+/* To a line of control, behind "ok" and the time. */
+struct answer {
+	char text[400];
 };
 
 struct impair {
@@ -75,6 +92,7 @@ struct impair {
 	unsigned flows;
 	FILE *stats;
 	int64_t tick_us, full_gate;
+	unsigned found; /* packets with an index that was used before */
 	char line[1024];
 	size_t line_len;
 };
@@ -104,6 +122,19 @@ static void into_wire(struct wire *w, int64_t now_us, const void *data, size_t l
 		wire_send(w, now_us, p);
 }
 
+/* Before the network does something to it: what was sent counts, not what arrives. */
+static void check(struct flow *f, enum reuse_direction direction, const void *data, size_t len)
+{
+	struct impair *im = f->leg->im;
+	struct reuse_found found;
+
+	if (!reuse_see(&f->leg->reuse, &f->reuse, direction, data, len, &found) || im->found++ >= TOLD_MAX)
+		return;
+	log_error("impair: port %u, %s: SSRC %08x of %s has used index %llu twice, with different packets",
+		  f->leg->port, direction == REUSE_DOWN ? "from the server" : "from the client", found.ssrc,
+		  found.rtcp ? "SRTCP" : "SRTP", (unsigned long long)found.index);
+}
+
 static void on_server(struct loop_fd *io, uint32_t events, void *arg)
 {
 	static uint8_t data[DATAGRAM_MAX];
@@ -112,10 +143,12 @@ static void on_server(struct loop_fd *io, uint32_t events, void *arg)
 	(void)events;
 	for (;;) {
 		ssize_t n = recv(io->fd, data, sizeof(data), 0);
-		if (n >= 0)
+		if (n >= 0) {
+			check(f, REUSE_DOWN, data, (size_t)n);
 			into_wire(&f->leg->down, clock_now_us(), data, (size_t)n, f);
-		else if (errno != EINTR && errno != ECONNREFUSED) /* the server may be away for a while */
+		} else if (errno != EINTR && errno != ECONNREFUSED) { /* the server may be away for a while */
 			return;
+		}
 	}
 }
 
@@ -140,8 +173,13 @@ static struct flow *flow_of(struct leg *leg, const struct sockaddr_storage *clie
 
 	for (unsigned i = 0; i < im->flows; i++) {
 		struct flow *f = im->flow[i];
-		if (f->leg == leg && f->client_len == len && memcmp(&f->client, client, len) == 0)
-			return f;
+		if (f->leg != leg || f->client_len != len || memcmp(&f->client, client, len) != 0)
+			continue;
+		/* Those that are alive come to stand in front of those that are not. */
+		unsigned before = i - (i > 0);
+		im->flow[i] = im->flow[before];
+		im->flow[before] = f;
+		return f;
 	}
 	if (im->flows == FLOWS_MAX) {
 		if (log_every(&im->full_gate, clock_now_us(), USEC_PER_SEC))
@@ -175,8 +213,10 @@ static void on_clients(struct loop_fd *io, uint32_t events, void *arg)
 		if (n < 0 && errno != EINTR && errno != ECONNREFUSED)
 			return;
 		struct flow *f = n >= 0 ? flow_of(leg, &from, len) : NULL;
-		if (f)
-			into_wire(&leg->up, clock_now_us(), data, (size_t)n, f);
+		if (!f)
+			continue;
+		check(f, REUSE_UP, data, (size_t)n);
+		into_wire(&leg->up, clock_now_us(), data, (size_t)n, f);
 	}
 }
 
@@ -286,7 +326,24 @@ static void control_clear(struct leg *leg)
 	wire_set(&leg->down, clock_now_us(), &wire_clean);
 }
 
-static int control(struct impair *im, char *line, struct scenario_error *error)
+static size_t write_counts(char *to, size_t size, const char *direction, const struct reuse_counts *c)
+{
+	return (size_t)snprintf(to, size, "\"%s\":{\"checked\":%llu,\"reused\":%llu,\"unread\":%llu,\"full\":%llu}",
+				direction, (unsigned long long)c->checked, (unsigned long long)c->reused,
+				(unsigned long long)c->unread, (unsigned long long)c->full);
+}
+
+static void control_checked(const struct leg *leg, struct answer *ret)
+{
+	size_t n = (size_t)snprintf(ret->text, sizeof(ret->text), " {");
+
+	n += write_counts(ret->text + n, sizeof(ret->text) - n, "up", &leg->reuse.counts[REUSE_UP]);
+	n += (size_t)snprintf(ret->text + n, sizeof(ret->text) - n, ",");
+	n += write_counts(ret->text + n, sizeof(ret->text) - n, "down", &leg->reuse.counts[REUSE_DOWN]);
+	snprintf(ret->text + n, sizeof(ret->text) - n, "}");
+}
+
+static int control(struct impair *im, char *line, struct answer *ret, struct scenario_error *error)
 {
 	char *rest, *verb = strtok_r(line, " ", &rest), *port = strtok_r(NULL, " ", &rest);
 	struct leg *leg = NULL;
@@ -302,20 +359,24 @@ static int control(struct impair *im, char *line, struct scenario_error *error)
 		return control_play(leg, rest, error);
 	if (strcmp(verb, "set") == 0)
 		return control_set(leg, rest, error);
-	if (strcmp(verb, "clear") != 0)
+	if (strcmp(verb, "clear") == 0)
+		control_clear(leg);
+	else if (strcmp(verb, "checked") == 0)
+		control_checked(leg, ret);
+	else
 		return -EINVAL;
-	control_clear(leg);
 	return 0;
 }
 
-static void answer(struct impair *im, char *line)
+static void obey(struct impair *im, char *line)
 {
 	struct scenario_error error = { 0 };
+	struct answer more = { 0 };
 
-	if (control(im, line, &error) < 0)
+	if (control(im, line, &more, &error) < 0)
 		printf("error %s\n", error.text);
 	else
-		printf("ok %lld\n", (long long)(clock_realtime_us() / 1000));
+		printf("ok %lld%s\n", (long long)(clock_realtime_us() / 1000), more.text);
 	fflush(stdout);
 }
 
@@ -334,7 +395,7 @@ static void on_control(struct loop_fd *io, uint32_t events, void *arg)
 	im->line[im->line_len] = '\0';
 	while ((end = strchr(im->line, '\n'))) {
 		*end++ = '\0';
-		answer(im, im->line);
+		obey(im, im->line);
 		im->line_len -= (size_t)(end - im->line);
 		memmove(im->line, end, im->line_len + 1);
 	}
@@ -346,21 +407,26 @@ static void on_control(struct loop_fd *io, uint32_t events, void *arg)
 
 /* ---- statistics ---- */
 
-static void tell(struct impair *im, const struct leg *leg, struct wire *w, const char *direction)
+static void tell(struct impair *im, struct leg *leg, enum reuse_direction direction)
 {
+	struct wire *w = direction == REUSE_UP ? &leg->up : &leg->down;
 	struct wire_counts c = wire_take_counts(w);
+	const struct reuse_counts now = leg->reuse.counts[direction], before = leg->told[direction];
+
+	leg->told[direction] = now;
 
 	if (c.in_packets == 0 && c.out_packets == 0 && !leg->playing)
 		return;
 	fprintf(im->stats,
 		"{\"t_ms\":%lld,\"port\":%u,\"direction\":\"%s\",\"rate\":%.0f,\"in\":%llu,\"in_bytes\":%llu,"
 		"\"out\":%llu,\"out_bytes\":%llu,\"lost\":%llu,\"dropped\":%llu,\"wait_ms\":%.1f,\"wait_max_ms\":%.1f,"
-		"\"backlog_ms\":%.1f}\n",
-		(long long)(clock_realtime_us() / 1000), leg->port, direction, w->set.rate_bps,
-		(unsigned long long)c.in_packets, (unsigned long long)c.in_bytes, (unsigned long long)c.out_packets,
-		(unsigned long long)c.out_bytes, (unsigned long long)c.lost, (unsigned long long)c.dropped,
-		c.waited ? (double)c.wait_sum_us / (double)c.waited / 1000 : 0, (double)c.wait_max_us / 1000,
-		(double)wire_backlog_us(w) / 1000);
+		"\"backlog_ms\":%.1f,\"checked\":%llu,\"reused\":%llu}\n",
+		(long long)(clock_realtime_us() / 1000), leg->port, direction == REUSE_UP ? "up" : "down",
+		w->set.rate_bps, (unsigned long long)c.in_packets, (unsigned long long)c.in_bytes,
+		(unsigned long long)c.out_packets, (unsigned long long)c.out_bytes, (unsigned long long)c.lost,
+		(unsigned long long)c.dropped, c.waited ? (double)c.wait_sum_us / (double)c.waited / 1000 : 0,
+		(double)c.wait_max_us / 1000, (double)wire_backlog_us(w) / 1000,
+		(unsigned long long)(now.checked - before.checked), (unsigned long long)(now.reused - before.reused));
 }
 
 static void tick(struct impair *im, int64_t now_us)
@@ -369,8 +435,8 @@ static void tick(struct impair *im, int64_t now_us)
 	if (!im->stats)
 		return;
 	for (unsigned i = 0; i < im->ports; i++) {
-		tell(im, &im->leg[i], &im->leg[i].up, "up");
-		tell(im, &im->leg[i], &im->leg[i].down, "down");
+		tell(im, &im->leg[i], REUSE_UP);
+		tell(im, &im->leg[i], REUSE_DOWN);
 	}
 	fflush(im->stats);
 }
@@ -422,6 +488,7 @@ static int leg_open(struct impair *im, unsigned i, struct conf_addr listen, stru
 	*leg = (struct leg){ .im = im, .fd = -1, .port = listen.port, .server = server };
 	wire_init(&leg->up, UP_SEED(im->seed));
 	wire_init(&leg->down, DOWN_SEED(im->seed));
+	reuse_init(&leg->reuse);
 	im->ports = i + 1;
 	leg->fd = udp_socket(&listen);
 	if (leg->fd < 0)
@@ -439,6 +506,7 @@ static void impair_fini(struct impair *im)
 			close(im->leg[i].fd);
 		wire_fini(&im->leg[i].up);
 		wire_fini(&im->leg[i].down);
+		reuse_fini(&im->leg[i].reuse);
 		free(im->leg[i].playing);
 	}
 	for (unsigned i = 0; i < im->flows; i++) {
@@ -530,5 +598,5 @@ int main(int argc, char **argv)
 		err = loop_run(im.loop);
 	}
 	impair_fini(&im);
-	return err < 0 ? 1 : 0;
+	return err < 0 ? 1 : im.found > 0 ? EXIT_REUSED : 0;
 }

@@ -1,4 +1,5 @@
-// Starts the UDP proxy (tests/net/impair.c) and talks to it. `make net` builds it.
+// Starts the UDP proxy (tests/net/impair.c) and talks to it. `make net` builds it. Whoever stops it hears of an SRTP
+// index that was used twice while it ran.
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -14,6 +15,7 @@ export class Impair {
     if (!existsSync(PROGRAM)) throw new Error(`${PROGRAM} is not there: make net`);
     const im = new Impair();
     im.stats = stats;
+    im.ports = Array.from({ length: ports }, (_, i) => Number(/:(\d+)$/.exec(listen)[1]) + i);
     im.waiting = [];
     im.said = "";
     im.complaints = "";
@@ -66,6 +68,19 @@ export class Impair {
     return this.tell(`clear ${port}`);
   }
 
+  /** What was checked so far, on all ports: { up, down }, each { checked, reused, unread, full }, in packets. */
+  async checked() {
+    const out = {};
+    for (const port of this.ports) {
+      const answer = this.answer();
+      this.child.stdin.write(`checked ${port}\n`);
+      const line = await answer;
+      for (const [direction, counts] of Object.entries(JSON.parse(line.slice(line.indexOf("{")))))
+        for (const [name, count] of Object.entries(counts)) (out[direction] ??= {})[name] = (out[direction][name] ?? 0) + count;
+    }
+    return out;
+  }
+
   /** What was written to `stats` so far. */
   lines() {
     const text = readFileSync(this.stats, "utf8");
@@ -76,9 +91,11 @@ export class Impair {
       .map((line) => JSON.parse(line));
   }
 
+  /** Throws when an index was used twice. */
   async stop() {
     this.child.stdin.end();
     const code = await this.exited;
+    if (code === 3) throw new Error(`an SRTP key has encrypted two packets under one index:\n${this.complaints}`);
     if (code !== 0) throw new Error(`impair: exit ${code}: ${this.complaints}`);
   }
 }

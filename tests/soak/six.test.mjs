@@ -36,7 +36,7 @@ function smallCamera(folder) {
 let server, browser, folder;
 before(async () => {
   folder = mkdtempSync(path.join(os.tmpdir(), "parley-camera-"));
-  server = await Server.start({ workers: 2, mediads: 2, opts: ["media.placement=spread"] });
+  server = await Server.start({ workers: 2, mediads: 2, checked: true, opts: ["media.placement=spread"] });
   browser = await launchChromium([`--use-file-for-fake-video-capture=${smallCamera(folder)}`]);
 });
 after(async () => {

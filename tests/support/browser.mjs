@@ -129,6 +129,16 @@ export class BrowserPerson extends PagePerson {
     return this.page.getByRole("button", { name, exact: true });
   }
 
+  figure(name) {
+    return this.find("figure", name);
+  }
+
+  /** Presses one of the call's controls, which show while the mouse moves. */
+  async control(name) {
+    await this.stir();
+    await this.press("button", name);
+  }
+
   async close() {
     await this.context.close();
     const surprises = this.surprises();

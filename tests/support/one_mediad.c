@@ -390,3 +390,20 @@ const struct one_event *one_mediad_event(const struct one_mediad *one, uint64_t 
 	}
 	return NULL;
 }
+
+int one_mediad_set_up(void **state)
+{
+	struct one_mediad *one = *state;
+
+	memset(one, 0, sizeof(*one));
+	if (one_mediad_init(one) < 0 || one_mediad_open(one) < 0)
+		return -1;
+	return peer_start();
+}
+
+int one_mediad_tear_down(void **state)
+{
+	one_mediad_close(*state);
+	one_mediad_fini(*state);
+	return 0;
+}

@@ -62,6 +62,12 @@ int one_mediad_spawn(struct one_mediad *one, const char *program);
 /* Sends the signal and waits; the wait status. */
 int one_mediad_end(struct one_mediad *one, int signal);
 
+/* For cmocka, around each test: open in this process, with what peers need. */
+#define ONE_MEDIAD_TEST(name, one) \
+	cmocka_unit_test_prestate_setup_teardown(name, one_mediad_set_up, one_mediad_tear_down, one)
+int one_mediad_set_up(void **one);
+int one_mediad_tear_down(void **one);
+
 /* Turns the loop until done(arg) or for at most that long; what done() said last. */
 bool one_mediad_until(struct one_mediad *one, bool (*done)(void *arg), void *arg, int64_t at_most_us);
 void one_mediad_run(struct one_mediad *one, int64_t us);

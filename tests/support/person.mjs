@@ -54,6 +54,14 @@ async function readStats() {
   return out;
 }
 
+/** For the page: the server's port of the media that are alive. */
+async function readMediaPort() {
+  const pc = window.__pcs.filter((p) => p.connectionState === "connected").at(-1);
+  const stats = await pc.getStats();
+  const transport = [...stats.values()].find((s) => s.type === "transport");
+  return stats.get(stats.get(transport.selectedCandidatePairId).remoteCandidateId).port;
+}
+
 /** For the page: the picture in that figure runs and is not black. */
 function isPainted(figure) {
   const video = figure.querySelector("video");
@@ -75,12 +83,12 @@ function isShownOrTurns({ name, way }) {
   return "turned";
 }
 
-/** For the page: whether that figure shows two more pictures; a busy machine may need a while. */
+/** For the page: whether that figure shows three more pictures; a busy machine may need a while. */
 function isMoving(figure) {
   const video = figure.querySelector("video");
   if (!video || video.videoWidth === 0 || video.paused) return false;
   return new Promise((resolve) => {
-    let left = 2;
+    let left = 3;
     const shown = () => (--left === 0 ? resolve(true) : video.requestVideoFrameCallback(shown));
     video.requestVideoFrameCallback(shown);
     setTimeout(resolve, 10_000, false);
@@ -162,6 +170,11 @@ export class PagePerson {
   /** What this page receives. */
   stats() {
     return this.run(readStats);
+  }
+
+  /** The port to which this page's media go. */
+  mediaPort() {
+    return this.run(readMediaPort);
   }
 
   /** Waits until frames of the other person are decoded and their sound has energy. */

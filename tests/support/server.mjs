@@ -7,6 +7,8 @@ import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Impair } from "../net/impair.mjs";
+import { giveCluster } from "./cluster.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
 
@@ -55,10 +57,14 @@ function get(url) {
 }
 
 export class Server {
-  /** options: { workers, mediads, opts: ["media.placement=spread", …], ports } */
+  /** options: { workers, mediads, opts: ["media.placement=spread", …], ports, checked }
+   *
+   * checked: media by UDP go through the proxy of tests/net (server.impair, from port server.outside on), which sees
+   * every packet: stop() throws when an SRTP key has encrypted two packets under one index. */
   static async start(options = {}) {
     const server = new Server();
-    const ports = await freePorts();
+    const mediads = options.mediads ?? 2;
+    const ports = await freePorts(Math.max(4, 2 * mediads));
     // Media ports may be dictated, for a proxy between client and server.
     server.ports = { ...ports, ...options.ports };
     server.dir = mkdtempSync(path.join(os.tmpdir(), "parley-test-"));
@@ -66,12 +72,14 @@ export class Server {
     server.logFile = path.join(server.dir, "log");
     server.base = `https://localhost:${server.ports.https}`;
     server.adminBase = `http://127.0.0.1:${server.ports.admin}`;
+    server.outside = server.ports.media + (options.checked ? mediads : 0);
     const opts = [
       `server.workers=${options.workers ?? 2}`,
-      `media.processes=${options.mediads ?? 2}`,
+      `media.processes=${mediads}`,
       "media.placement=spread",
       "limits.signups_per_hour=0",
       "limits.requests_per_second=0",
+      ...(options.checked ? [`media.advertise=127.0.0.1:${server.outside}`] : []),
       ...(options.opts ?? []),
     ];
     const env = {
@@ -85,6 +93,7 @@ export class Server {
       PARLEY_NO_BUILD: "1", // tests/run has built everything
       PARLEY_PG_OPTS: "-c fsync=off",
     };
+    giveCluster(env.PARLEY_VAR);
     const log = createWriteStream(server.logFile);
     // A test that is killed takes its server with it.
     const command = ["--pdeathsig", "TERM", path.join(ROOT, "scripts/run")];
@@ -105,7 +114,13 @@ export class Server {
       }
       await sleep(100);
     }
+    if (options.checked) await server.impairStart(mediads);
     return server;
+  }
+
+  async impairStart(ports) {
+    const [listen, target] = [this.outside, this.ports.media].map((port) => `127.0.0.1:${port}`);
+    this.impair = await Impair.start({ listen, server: target, ports, stats: path.join(this.dir, "network.jsonl") });
   }
 
   log() {
@@ -118,8 +133,20 @@ export class Server {
     const late = setTimeout(() => this.child.kill("SIGKILL"), 60_000);
     const result = await this.exited;
     clearTimeout(late);
-    if (!process.env.PARLEY_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
+    try {
+      await this.impairStop();
+    } finally {
+      if (!process.env.PARLEY_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
+    }
     return result;
+  }
+
+  async impairStop() {
+    if (!this.impair) return;
+    const checked = await this.impair.checked();
+    console.log(`# SRTP seen from outside: ${JSON.stringify(checked)}`);
+    await this.impair.stop();
+    if (checked.down.full > 0) throw new Error("the proxy had no memory to check all packets");
   }
 
   /** { "parley_x{worker=\"0\"}": 3, … } */

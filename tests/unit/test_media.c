@@ -215,28 +215,11 @@ static void one_without_gcm(void **state)
 	call_between("SRTP_AES128_CM_SHA1_80", NULL);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	memset(&one, 0, sizeof(one));
-	if (one_mediad_init(&one) < 0 || one_mediad_open(&one) < 0)
-		return -1;
-	return peer_start();
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	one_mediad_close(&one);
-	one_mediad_fini(&one);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(two_clients_gcm, setup, teardown),
-		cmocka_unit_test_setup_teardown(one_without_gcm, setup, teardown),
+		ONE_MEDIAD_TEST(two_clients_gcm, &one),
+		ONE_MEDIAD_TEST(one_without_gcm, &one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

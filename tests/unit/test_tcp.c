@@ -52,23 +52,6 @@ static void on_rtp(struct peer *peer, unsigned socket, const uint8_t *packet, si
 
 static const struct peer_ops ops = { .on_receive = on_receive, .on_rtp = on_rtp };
 
-static int setup(void **state)
-{
-	(void)state;
-	memset(&one, 0, sizeof(one));
-	if (one_mediad_init(&one) < 0 || one_mediad_open(&one) < 0)
-		return -1;
-	return peer_start();
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	one_mediad_close(&one);
-	one_mediad_fini(&one);
-	return 0;
-}
-
 static struct session_mline line(const char *mid, uint8_t media, uint8_t codec, uint8_t pt)
 {
 	struct session_mline m = { .media = media,
@@ -428,7 +411,7 @@ static void a_flood_of_strangers_keeps_nobody_out(void **state)
 	client_close(&late);
 }
 
-#define TCP_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TCP_TEST(name) ONE_MEDIAD_TEST(name, &one)
 
 int main(void)
 {

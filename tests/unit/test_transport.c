@@ -248,23 +248,6 @@ static void expect_echo(struct client *c, uint16_t seq, unsigned socket)
 	assert_memory_equal(c->last + 12, packet + 12, len - 12);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	memset(&one, 0, sizeof(one));
-	if (one_mediad_init(&one) < 0 || one_mediad_open(&one) < 0)
-		return -1;
-	return peer_start();
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	one_mediad_close(&one);
-	one_mediad_fini(&one);
-	return 0;
-}
-
 /* Peers go before the loop does. */
 static void client_close(struct client *c)
 {
@@ -956,7 +939,7 @@ static void test_other_mediad_restarts(void **state)
 	assert_int_equal(count(&COUNTERS->link_nonsense), nonsense + 3);
 }
 
-#define TRANSPORT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TRANSPORT_TEST(name) ONE_MEDIAD_TEST(name, &one)
 
 int main(void)
 {

@@ -139,6 +139,10 @@ export function figures(run) {
     keyFrames: video.keyFramesDecoded ?? null,
     nacks: video.nackCount ?? null,
     cpuSeconds: run.cpuSeconds,
+    checkedPackets: run.checked.down.checked,
+    // What the browsers send is not the server's doing, but it is said.
+    reusedIndexes: run.checked.down.reused,
+    reusedByBrowsers: run.checked.up.reused,
   };
 }
 
@@ -147,6 +151,8 @@ export function wanted(scenario, seconds, parley, janus) {
   const sound = parley && !parley.void;
   const compared = sound && janus && !janus.void;
   const out = [];
+  // Also where the machine was too busy: that excuses nothing.
+  if (parley) out.push({ what: "SRTP indexes used twice", value: parley.reusedIndexes, limit: 0, met: parley.reusedIndexes === 0 });
   const add = (what, value, limit, ok, told) => out.push({ what, value, limit, met: told && value !== null && value !== undefined ? ok : null });
   const minute = 60 / seconds;
   if (scenario !== "clean" && parley) {

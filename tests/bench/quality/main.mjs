@@ -32,6 +32,9 @@ for (const scenario of scenarios)
     try {
       const run = await measure({ start: (f) => SYSTEMS[name].start(f), scenario, seconds, folder, bitrate });
       report.runs.push(run);
+      const { checked, reused } = run.checked.down;
+      if (reused > 0) process.stderr.write(`${reused} OF ${checked} SRTP PACKETS USED AN INDEX AGAIN, `);
+      if (reused > 0 && name === "parley") process.exitCode = 1;
       process.stderr.write(`machine ${(run.busy.mean * 100).toFixed(0)} % busy, ${run.received.frames.length} pictures\n`);
     } catch (error) {
       report.runs.push({ system: name, scenario, failed: error.message });
@@ -44,4 +47,4 @@ for (const scenario of scenarios)
     writeFileSync(path.join(folder, "report.html"), html(summary, report.runs));
   }
 process.stderr.write(`${path.join(folder, "report.html")}\n`);
-process.exit(0); // connections that are kept alive do not keep it
+process.exit(); // connections that are kept alive do not keep it

@@ -55,7 +55,8 @@ async function measured({ start, scenario, seconds, folder, bitrate }, later) {
   const stats = path.join(folder, "network.jsonl");
   later(() => rmSync(stats, { force: true }));
   const impair = await Impair.start({ listen: `127.0.0.1:${system.outside}`, server: `${system.address}:${system.inside}`, ports: system.ports, stats });
-  later(() => impair.stop());
+  // What its check has found is in the run: the other runs go on.
+  later(() => impair.stop().catch((error) => process.stderr.write(`${error.message}\n`)));
   const [sender, receiver] = await Promise.all([open(captureArguments(folder), web.url), open([], web.url)]);
   later(() => Promise.all([sender.browser.close(), receiver.browser.close()]));
 
@@ -82,6 +83,7 @@ async function measured({ start, scenario, seconds, folder, bitrate }, later) {
     scenario,
     seconds,
     began,
+    checked: await impair.checked(),
     network: impair.lines().filter((l) => l.port === port && l.t_ms > began),
     sent,
     received,
