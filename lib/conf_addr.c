@@ -1,27 +1,10 @@
 #include "lib/conf.h"
+#include "lib/url.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-
-static int port_parse(const char *text, uint16_t *ret_port)
-{
-	unsigned port = 0;
-	size_t len = strlen(text);
-
-	if (len == 0 || len > 5)
-		return -EINVAL;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		port = port * 10 + (unsigned)(text[i] - '0');
-	}
-	if (port == 0 || port > UINT16_MAX)
-		return -EINVAL;
-	*ret_port = (uint16_t)port;
-	return 0;
-}
 
 /* Cuts host into the bare address and returns the port's text, "" for none, NULL for nonsense. */
 static const char *host_split(char *host)
@@ -55,7 +38,7 @@ int conf_addr_parse(const char *text, struct conf_addr *ret_addr)
 		return -EINVAL;
 	strcpy(host, text);
 	const char *port = host_split(host);
-	if (!port || (*port && port_parse(port, &addr.port) < 0))
+	if (!port || (*port && port_parse(port, strlen(port), &addr.port) < 0))
 		return -EINVAL;
 	if (!bracket && inet_pton(AF_INET, host, &in4->sin_addr) == 1) {
 		in4->sin_family = AF_INET;

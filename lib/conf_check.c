@@ -47,14 +47,8 @@ static bool origin_valid(const char *url)
 	const char *bracket = host[0] == '[' ? strchr(host, ']') : NULL;
 	const char *colon = strchr(bracket ? bracket : host, ':');
 	size_t host_len = colon ? (size_t)(colon - host) : strlen(host);
-	if (!host_valid(host, host_len))
-		return false;
-	if (!colon)
-		return true;
-	size_t digits = strspn(colon + 1, "0123456789");
-	unsigned port = 0;
-	return digits >= 1 && digits <= 5 && colon[1 + digits] == 0 && sscanf(colon + 1, "%u", &port) == 1 &&
-	       port >= 1 && port <= UINT16_MAX;
+	uint16_t port;
+	return host_valid(host, host_len) && (!colon || port_parse(colon + 1, strlen(colon + 1), &port) == 0);
 }
 
 static bool addr_is_loopback(const struct conf_addr *addr)

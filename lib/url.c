@@ -5,18 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+void authority_host(const char *authority, char *host, size_t len)
+{
+	bool v6 = *authority == '[';
+
+	snprintf(host, len, "%.*s", (int)strcspn(authority + v6, v6 ? "]" : ":"), authority + v6);
+}
+
 void origin_host(const char *origin, char *host, size_t len)
 {
 	const char *at = strstr(origin, "://");
 
-	at = at ? at + 3 : origin;
-	if (*at == '[')
-		snprintf(host, len, "%.*s", (int)strcspn(at + 1, "]"), at + 1);
-	else
-		snprintf(host, len, "%.*s", (int)strcspn(at, ":/"), at);
+	authority_host(at ? at + 3 : origin, host, len);
+	host[strcspn(host, "/")] = 0;
 }
 
-static int parse_port(const char *text, size_t len, uint16_t *ret_port)
+int port_parse(const char *text, size_t len, uint16_t *ret_port)
 {
 	unsigned long port = 0;
 
@@ -53,7 +57,7 @@ int turn_url_parse(const char *text, struct turn_url *ret_url)
 	text += host_len + v6;
 	if (*text == ':') {
 		size_t len = strcspn(++text, "?");
-		if (parse_port(text, len, &url.port) < 0)
+		if (port_parse(text, len, &url.port) < 0)
 			return -EINVAL;
 		text += len;
 	}

@@ -19,6 +19,11 @@ struct turn_url {
 /* turn:host[:port][?transport=udp|tcp], turns:…, stun:… (RFC 7064, 7065). -EINVAL: *ret_url is as it was. */
 int turn_url_parse(const char *text, struct turn_url *ret_url);
 
+/* 1 to 65535 in len digits and nothing else. -EINVAL: *ret_port is as it was. */
+int port_parse(const char *text, size_t len, uint16_t *ret_port);
+/* The host of host[:port], an IPv6 address without its brackets; cut to fit into len bytes with its NUL. Nothing else
+ * is taken away: what is no host stays none. */
+void authority_host(const char *authority, char *host, size_t len);
 /* The host of scheme://host[:port], an IPv6 address without its brackets; cut to fit into len bytes with its NUL. */
 void origin_host(const char *origin, char *host, size_t len);
 

@@ -21,6 +21,8 @@ const char manage_usage[] = "  users [TEXT]                  the accounts, or th
 			    "  invites revoke ID\n"
 			    "  calls                         those that ring or are active\n"
 			    "  calls show|end ID             one call; end it for everybody\n"
+			    "  streams                       the stream links of all calls\n"
+			    "  streams revoke ID             end one, and what came by it\n"
 			    "  audit                         the newest 500 sign-ins and changes\n";
 
 /* One request and what came back. */
@@ -37,9 +39,12 @@ static void print_text(const char *text, int width)
 	int n = 0;
 
 	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		bool control = *c < 0x20 || *c == 0x7f || (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
-		if (!control)
-			putchar(*c);
+		bool c1 = *c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+		if (c1)
+			c++;
+		if (c1 || *c < 0x20 || *c == 0x7f)
+			continue;
+		putchar(*c);
 		n += (*c & 0xc0) != 0x80;
 	}
 	printf("%*s", n < width ? width - n : 0, "");
@@ -295,6 +300,14 @@ static int invites(const struct conf *conf, char *const *args, int n)
 
 /* Calls */
 
+static void stream_print(yajl_val stream)
+{
+	printf("%s  %-7s %-12s ", text_of(stream, "id"), text_of(stream, "kind"), text_of(stream, "state"));
+	print_text(text_of(stream, "name"), 25);
+	printf(" by ");
+	print_text(text_of(stream, "maker"), 0);
+}
+
 static void call_print(yajl_val call)
 {
 	yajl_val *item = NULL;
@@ -303,9 +316,18 @@ static void call_print(yajl_val call)
 	printf("%s  %-7s %s  since %s\n", text_of(call, "id"), text_of(call, "state"), text_of(call, "end_reason"),
 	       text_of(call, "created_at"));
 	for (size_t i = 0; i < len; i++) {
+		/* A program stands below, by its link. */
+		if (member(item[i], "stream"))
+			continue;
 		printf("    ");
 		print_text(text_of(member(item[i], "user"), "username"), 33);
 		printf("%s\n", text_of(item[i], "state"));
+	}
+	len = items_of(member(call, "streams"), &item);
+	for (size_t i = 0; i < len; i++) {
+		printf("    stream ");
+		stream_print(item[i]);
+		putchar('\n');
 	}
 }
 
@@ -343,6 +365,30 @@ static int calls(const struct conf *conf, char *const *args, int n)
 	return USAGE_ERROR;
 }
 
+static int streams_list(const struct conf *conf)
+{
+	struct talk talk = { .conf = conf };
+	yajl_val *item = NULL;
+	bool ok = talk_ask(&talk, "GET", "/admin/v1/streams", NULL);
+	size_t len = ok ? items_of(member(talk.doc, "items"), &item) : 0;
+
+	for (size_t i = 0; i < len; i++) {
+		stream_print(item[i]);
+		printf("  in call %s  until %s\n", text_of(item[i], "call_id"), text_of(item[i], "expires_at"));
+	}
+	talk_fini(&talk);
+	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int streams(const struct conf *conf, char *const *args, int n)
+{
+	if (n == 1)
+		return streams_list(conf);
+	if (n == 3 && strcmp(args[1], "revoke") == 0)
+		return simple(conf, "DELETE", "streams", args[2], "", NULL, "revoked");
+	return USAGE_ERROR;
+}
+
 static int audit(const struct conf *conf, char *const *args, int n)
 {
 	struct talk talk = { .conf = conf };
@@ -368,7 +414,9 @@ static int audit(const struct conf *conf, char *const *args, int n)
 static const struct {
 	const char *name;
 	int (*run)(const struct conf *conf, char *const *args, int n);
-} commands[] = { { "users", users }, { "invites", invites }, { "calls", calls }, { "audit", audit } };
+} commands[] = {
+	{ "users", users }, { "invites", invites }, { "calls", calls }, { "streams", streams }, { "audit", audit }
+};
 
 bool manage_knows(const char *command)
 {

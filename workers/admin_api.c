@@ -214,7 +214,7 @@ static void delete_invite(struct request *req)
 	by_id(req, "admin_invite_delete", 0);
 }
 
-/* Calls, audit */
+/* Calls, stream links, audit */
 
 static void get_calls(struct request *req)
 {
@@ -231,6 +231,16 @@ static void get_call(struct request *req)
 static void post_call_end(struct request *req)
 {
 	by_id(req, "admin_call_end", 0);
+}
+
+static void get_streams(struct request *req)
+{
+	answer_from(req, "admin_streams", DB_IDEMPOTENT, NULL, 0);
+}
+
+static void delete_stream(struct request *req)
+{
+	by_id(req, "admin_stream_delete", 0);
 }
 
 static void get_audit(struct request *req)
@@ -257,6 +267,8 @@ static const struct {
 	{ HTTP_GET, "calls", NULL, false, false, get_calls },
 	{ HTTP_GET, "calls", NULL, true, false, get_call },
 	{ HTTP_POST, "calls", "end", true, false, post_call_end },
+	{ HTTP_GET, "streams", NULL, false, false, get_streams },
+	{ HTTP_DELETE, "streams", NULL, true, false, delete_stream },
 	{ HTTP_GET, "audit", NULL, false, false, get_audit },
 };
 

@@ -459,7 +459,7 @@ static void patch_me(struct request *req)
 		{ "display_name", FIELD_STRING, false, 1, DISPLAY_NAME_MAX, &display_name, NULL },
 		{ "status", FIELD_STRING, false, 0, 0, &status, NULL },
 	};
-	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
+	char user[ID_TEXT_LEN + 1];
 
 	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
 		return;
@@ -470,8 +470,7 @@ static void patch_me(struct request *req)
 			      "status is one of available, away and do_not_disturb.");
 		return;
 	}
-	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session),
-				 display_name, status };
+	const char *params[] = { id_format(&req->auth.user_id, user), display_name, status };
 	answer_from(req, "me_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 

@@ -2,6 +2,7 @@
  * passed on. */
 #include "shm/directory.h"
 #include "workers/answer.h"
+#include "workers/call_request.h"
 #include "workers/json.h"
 #include "workers/router.h"
 #include "workers/worker.h"
@@ -13,34 +14,9 @@
 #define RINGING_ARENA_MAX (16u << 20)
 #define UNIQUE_VIOLATION  "23505" /* SQLSTATE */
 
-/* The texts of what most calls of the database begin with. */
-struct who {
-	char me[ID_TEXT_LEN + 1], sign_in[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
-};
-
-/* False: 404 was answered. */
-static bool who_read(struct request *req, struct who *ret_who)
-{
-	struct id call;
-
-	if (id_parse(req->param[0], strlen(req->param[0]), &call) < 0) {
-		reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
-		return false;
-	}
-	id_format(&req->auth.user_id, ret_who->me);
-	id_format(&req->auth.session_id, ret_who->sign_in);
-	id_format(&call, ret_who->call);
-	return true;
-}
-
 static const char *number(struct request *req, unsigned n)
 {
 	return arena_printf(&req->arena, "%u", n);
-}
-
-static const char *truth(bool present, bool value)
-{
-	return !present ? NULL : value ? "t" : "f";
 }
 
 /* "{id,id}" for PostgreSQL; NULL: req was answered, because somebody is there twice or is the caller. */
@@ -171,7 +147,7 @@ static void post_calls(struct request *req)
 		id_format(&req->auth.session_id, sign_in),
 		id_format(&call, id),
 		people,
-		truth(true, video),
+		call_truth(true, video),
 		number(req, worker->conf.calls.ring_timeout_s),
 		number(req, worker->conf.calls.reconnect_grace_s),
 	};
@@ -194,9 +170,9 @@ static void get_calls(struct request *req)
 
 static void get_call(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (!who_read(req, &who))
+	if (!call_who_read(req, &who))
 		return;
 	const char *params[] = { who.me, who.call };
 	answer_from(req, "call_get", DB_IDEMPOTENT, params, ARRAY_LEN(params));
@@ -204,9 +180,9 @@ static void get_call(struct request *req)
 
 static void post_answer(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+	if (request_fields(req, NULL, 0) < 0 || !call_who_read(req, &who))
 		return;
 	const char *params[] = { who.me, who.sign_in, who.call };
 	answer_from(req, "call_answer", DB_IDEMPOTENT, params, ARRAY_LEN(params));
@@ -214,9 +190,9 @@ static void post_answer(struct request *req)
 
 static void post_decline(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+	if (request_fields(req, NULL, 0) < 0 || !call_who_read(req, &who))
 		return;
 	const char *params[] = { who.me, who.sign_in, who.call };
 	answer_from(req, "call_decline", DB_IDEMPOTENT, params, ARRAY_LEN(params));
@@ -224,9 +200,9 @@ static void post_decline(struct request *req)
 
 static void post_leave(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+	if (request_fields(req, NULL, 0) < 0 || !call_who_read(req, &who))
 		return;
 	const char *params[] = { who.me, who.call };
 	answer_from(req, "call_leave", DB_IDEMPOTENT, params, ARRAY_LEN(params));
@@ -234,9 +210,9 @@ static void post_leave(struct request *req)
 
 static void post_end(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, NULL, 0) < 0 || !who_read(req, &who))
+	if (request_fields(req, NULL, 0) < 0 || !call_who_read(req, &who))
 		return;
 	const char *params[] = { who.me, who.call };
 	answer_from(req, "call_end", 0, params, ARRAY_LEN(params));
@@ -249,9 +225,9 @@ static void post_invite(struct request *req)
 	const struct json_field fields[] = {
 		{ "invite", FIELD_IDS, true, 1, INVITE_MAX, &invite, NULL },
 	};
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !who_read(req, &who))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_who_read(req, &who))
 		return;
 	const char *people = invite_text(req, &invite);
 	if (!people)
@@ -259,31 +235,6 @@ static void post_invite(struct request *req)
 	const char *params[] = { who.me, who.call, people, number(req, worker->conf.calls.ring_timeout_s),
 				 number(req, worker->conf.limits.call_members) };
 	answer_exec(req, "call_invite", DB_IDEMPOTENT, params, ARRAY_LEN(params), answer_ringing);
-}
-
-struct muted {
-	bool audio, video, has_audio, has_video;
-};
-
-/* False: req was answered. */
-static bool muted_read(struct request *req, const struct json *object, struct muted *ret_muted)
-{
-	struct muted muted = { 0 };
-	struct json_error error = { 0 };
-	const struct json_field fields[] = {
-		{ "audio", FIELD_BOOL, false, 0, 0, &muted.audio, &muted.has_audio },
-		{ "video", FIELD_BOOL, false, 0, 0, &muted.video, &muted.has_video },
-	};
-	int err = object ? json_fields(&req->arena, object, fields, ARRAY_LEN(fields), &error) : 0;
-
-	if (err < 0) {
-		if (error.field)
-			error.field = arena_printf(&req->arena, "muted.%s", error.field);
-		reply_json_error(req, err, &error);
-		return false;
-	}
-	*ret_muted = muted;
-	return true;
 }
 
 static void patch_own_member(struct request *req)
@@ -297,20 +248,20 @@ static void patch_own_member(struct request *req)
 		{ "hand", FIELD_BOOL, false, 0, 0, &hand, &has_hand },
 		{ "sharing", FIELD_BOOL, false, 0, 0, &sharing, &has_sharing },
 	};
-	struct muted muted;
-	struct who who;
+	struct call_muted muted;
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !muted_read(req, muted_object, &muted) ||
-	    !who_read(req, &who))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_muted_read(req, muted_object, &muted) ||
+	    !call_who_read(req, &who))
 		return;
 	const char *params[] = {
 		who.me,
 		who.call,
-		truth(has_paused, paused),
-		truth(muted.has_audio, muted.audio),
-		truth(muted.has_video, muted.video),
-		truth(has_hand, hand),
-		truth(has_sharing, sharing),
+		call_truth(has_paused, paused),
+		call_truth(muted.has_audio, muted.audio),
+		call_truth(muted.has_video, muted.video),
+		call_truth(has_hand, hand),
+		call_truth(has_sharing, sharing),
 	};
 	answer_from(req, "member_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
@@ -323,15 +274,15 @@ static void patch_call(struct request *req)
 	const struct json_field fields[] = {
 		{ "locked", FIELD_BOOL, false, 0, 0, &locked, &has_locked },
 	};
-	struct who who;
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !who_read(req, &who))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_who_read(req, &who))
 		return;
 	if (!has_locked) {
 		reply_problem(req, 422, "invalid_field", "locked", "locked is missing: true or false.");
 		return;
 	}
-	const char *params[] = { who.me, who.call, truth(true, locked) };
+	const char *params[] = { who.me, who.call, call_truth(true, locked) };
 	answer_from(req, "call_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
@@ -355,11 +306,11 @@ static void patch_member(struct request *req)
 		{ "muted", FIELD_OBJECT, true, 0, 0, &muted_object, NULL },
 	};
 	char whom[ID_TEXT_LEN + 1];
-	struct muted muted;
-	struct who who;
+	struct call_muted muted;
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !muted_read(req, muted_object, &muted) ||
-	    !who_read(req, &who) || !whom_read(req, whom))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_muted_read(req, muted_object, &muted) ||
+	    !call_who_read(req, &who) || !whom_read(req, whom))
 		return;
 	if ((muted.has_audio && !muted.audio) || (muted.has_video && !muted.video)) {
 		reply_problem(req, 422, "invalid_field",
@@ -367,16 +318,16 @@ static void patch_member(struct request *req)
 			      "Only they themselves can turn it on again.");
 		return;
 	}
-	const char *params[] = { who.me, who.call, whom, truth(true, muted.audio), truth(true, muted.video) };
+	const char *params[] = { who.me, who.call, whom, call_truth(true, muted.audio), call_truth(true, muted.video) };
 	answer_from(req, "member_mute", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
 static void delete_member(struct request *req)
 {
 	char whom[ID_TEXT_LEN + 1];
-	struct who who;
+	struct call_who who;
 
-	if (!who_read(req, &who) || !whom_read(req, whom))
+	if (!call_who_read(req, &who) || !whom_read(req, whom))
 		return;
 	const char *params[] = { who.me, who.call, whom };
 	answer_from(req, "member_remove", DB_IDEMPOTENT, params, ARRAY_LEN(params));

@@ -193,7 +193,7 @@ static void upload_work(void *arg)
 static void upload_store(struct upload *upload)
 {
 	struct request *req = upload->req;
-	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1], name[32 + sizeof(NAME_SUFFIX)];
+	char user[ID_TEXT_LEN + 1], name[32 + sizeof(NAME_SUFFIX)];
 	struct id id = id_random();
 	char *hex = arena_alloc(&req->arena, upload->webp.len * 2 + 1);
 
@@ -204,8 +204,7 @@ static void upload_store(struct upload *upload)
 	hex_format(upload->webp.data, upload->webp.len, hex);
 	hex_format(id.b, sizeof(id.b), name);
 	strcat(name, NAME_SUFFIX);
-	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session), name,
-				 hex };
+	const char *params[] = { id_format(&req->auth.user_id, user), name, hex };
 	answer_from(req, "avatar_set", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
@@ -264,8 +263,8 @@ static void put_avatar(struct request *req)
 
 static void delete_avatar(struct request *req)
 {
-	char user[ID_TEXT_LEN + 1], session[ID_TEXT_LEN + 1];
-	const char *params[] = { id_format(&req->auth.user_id, user), id_format(&req->auth.session_id, session) };
+	char user[ID_TEXT_LEN + 1];
+	const char *params[] = { id_format(&req->auth.user_id, user) };
 
 	answer_from(req, "avatar_delete", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }

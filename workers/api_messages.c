@@ -3,6 +3,7 @@
 #include "shm/limits.h"
 #include "workers/answer.h"
 #include "workers/auth.h"
+#include "workers/call_request.h"
 #include "workers/json.h"
 #include "workers/router.h"
 #include "workers/worker.h"
@@ -15,19 +16,6 @@
 #define BODY_MAX   (32u << 10) /* 4000 characters, each escaped as \uXXXX */
 #define SEQ_DIGITS 9
 #define SEQ_MAX	   999999999
-
-/* False: 404 was answered. */
-static bool call_of(struct request *req, char ret_text[ID_TEXT_LEN + 1])
-{
-	struct id call;
-
-	if (id_parse(req->param[0], strlen(req->param[0]), &call) < 0) {
-		reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
-		return false;
-	}
-	id_format(&call, ret_text);
-	return true;
-}
 
 static bool admit_message(struct request *req)
 {
@@ -45,20 +33,21 @@ static void post_message(struct request *req)
 		{ "id", FIELD_ID, true, 0, 0, &id, NULL },
 		{ "text", FIELD_STRING, true, 1, TEXT_MAX, &text, NULL },
 	};
-	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1], id_text[ID_TEXT_LEN + 1];
+	char id_text[ID_TEXT_LEN + 1];
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_of(req, call) || !admit_message(req))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_who_read(req, &who) || !admit_message(req))
 		return;
-	const char *params[] = { id_format(&req->auth.user_id, me), call, id_format(&id, id_text), text };
+	const char *params[] = { who.me, who.call, id_format(&id, id_text), text };
 	answer_from(req, "message_post", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
 static void get_messages(struct request *req)
 {
 	const char *after = request_query(req, "after");
-	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
+	struct call_who who;
 
-	if (!call_of(req, call))
+	if (!call_who_read(req, &who))
 		return;
 	if (!after)
 		after = "0";
@@ -68,7 +57,7 @@ static void get_messages(struct request *req)
 			      "after is the seq of a message: a whole number from 0 on.");
 		return;
 	}
-	const char *params[] = { id_format(&req->auth.user_id, me), call, after };
+	const char *params[] = { who.me, who.call, after };
 	answer_from(req, "messages", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
@@ -78,11 +67,11 @@ static void put_read(struct request *req)
 	const struct json_field fields[] = {
 		{ "seq", FIELD_INT, true, 1, SEQ_MAX, &seq, NULL },
 	};
-	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1];
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_of(req, call))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_who_read(req, &who))
 		return;
-	const char *params[] = { id_format(&req->auth.user_id, me), call, arena_printf(&req->arena, "%" PRId64, seq) };
+	const char *params[] = { who.me, who.call, arena_printf(&req->arena, "%" PRId64, seq) };
 	answer_from(req, "messages_read", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 

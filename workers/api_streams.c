@@ -9,6 +9,7 @@
 #include "workers/answer.h"
 #include "workers/api_media.h"
 #include "workers/auth.h"
+#include "workers/call_request.h"
 #include "workers/json.h"
 #include "workers/media_place.h"
 #include "workers/router.h"
@@ -24,31 +25,6 @@
 #define ETAG_LEN       16
 #define CORS_MAX_AGE_S "86400"
 #define TYPE_FRAG      "application/trickle-ice-sdpfrag"
-
-/* The texts of what most calls of the database begin with. */
-struct who {
-	char me[ID_TEXT_LEN + 1], call[ID_TEXT_LEN + 1], stream[ID_TEXT_LEN + 1];
-};
-
-/* False: 404 was answered. */
-static bool who_read(struct request *req, struct who *ret_who)
-{
-	struct id id;
-
-	if (id_parse(req->param[0], strlen(req->param[0]), &id) < 0) {
-		reply_problem(req, 404, "not_found", NULL, "There is no such call of yours.");
-		return false;
-	}
-	id_format(&req->auth.user_id, ret_who->me);
-	id_format(&id, ret_who->call);
-	if (!req->param[1])
-		return true;
-	/* An id of another form is as good as one that never was. */
-	if (id_parse(req->param[1], strlen(req->param[1]), &id) < 0)
-		id = (struct id){ 0 };
-	id_format(&id, ret_who->stream);
-	return true;
-}
 
 /* What the URLs of links begin with; NULL: 500 was answered. */
 static const char *base_url(struct request *req)
@@ -95,7 +71,7 @@ static void post_streams(struct request *req)
 	char id[ID_TEXT_LEN + 1], hash[64 + 1], max[16];
 	char *token = arena_alloc(&req->arena, AUTH_TOKEN_LEN + 1);
 	const struct id stream = id_random();
-	struct who who;
+	struct call_who who;
 
 	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0)
 		return;
@@ -103,7 +79,7 @@ static void post_streams(struct request *req)
 		reply_problem(req, 422, "invalid_field", "kind", "kind is publish or watch.");
 		return;
 	}
-	const char *base = who_read(req, &who) ? base_url(req) : NULL;
+	const char *base = call_who_read(req, &who) ? base_url(req) : NULL;
 	if (!base)
 		return;
 	if (!token) {
@@ -120,40 +96,13 @@ static void post_streams(struct request *req)
 
 static void get_streams(struct request *req)
 {
-	struct who who;
-	const char *base = who_read(req, &who) ? base_url(req) : NULL;
+	struct call_who who;
+	const char *base = call_who_read(req, &who) ? base_url(req) : NULL;
 
 	if (!base)
 		return;
 	const char *params[] = { who.me, who.call, base };
 	answer_from(req, "streams", DB_IDEMPOTENT, params, ARRAY_LEN(params));
-}
-
-static const char *truth(bool present, bool value)
-{
-	return !present ? NULL : value ? "t" : "f";
-}
-
-/* False: req was answered. */
-static bool muted_read(struct request *req, const struct json *object, const char *ret_muted[2])
-{
-	bool audio = false, video = false, has_audio = false, has_video = false;
-	const struct json_field fields[] = {
-		{ "audio", FIELD_BOOL, false, 0, 0, &audio, &has_audio },
-		{ "video", FIELD_BOOL, false, 0, 0, &video, &has_video },
-	};
-	struct json_error error = { 0 };
-	int err = object ? json_fields(&req->arena, object, fields, ARRAY_LEN(fields), &error) : 0;
-
-	if (err < 0) {
-		if (error.field)
-			error.field = arena_printf(&req->arena, "muted.%s", error.field);
-		reply_json_error(req, err, &error);
-		return false;
-	}
-	ret_muted[0] = truth(has_audio, audio);
-	ret_muted[1] = truth(has_video, video);
-	return true;
 }
 
 static void patch_stream(struct request *req)
@@ -164,25 +113,33 @@ static void patch_stream(struct request *req)
 		{ "paused", FIELD_BOOL, false, 0, 0, &paused, &has_paused },
 		{ "muted", FIELD_OBJECT, false, 0, 0, &muted_object, NULL },
 	};
-	const char *muted[2];
-	struct who who;
+	struct call_muted muted;
+	struct call_who who;
 
-	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !muted_read(req, muted_object, muted))
+	if (request_fields(req, fields, ARRAY_LEN(fields)) < 0 || !call_muted_read(req, muted_object, &muted))
 		return;
-	const char *base = who_read(req, &who) ? base_url(req) : NULL;
+	const char *base = call_who_read(req, &who) ? base_url(req) : NULL;
 	if (!base)
 		return;
-	const char *params[] = { who.me, who.call, who.stream, truth(has_paused, paused), muted[0], muted[1], base };
+	const char *params[] = {
+		who.me,
+		who.call,
+		who.other,
+		call_truth(has_paused, paused),
+		call_truth(muted.has_audio, muted.audio),
+		call_truth(muted.has_video, muted.video),
+		base,
+	};
 	answer_from(req, "stream_update", DB_IDEMPOTENT, params, ARRAY_LEN(params));
 }
 
 static void delete_stream(struct request *req)
 {
-	struct who who;
+	struct call_who who;
 
-	if (!who_read(req, &who))
+	if (!call_who_read(req, &who))
 		return;
-	const char *params[] = { who.me, who.call, who.stream, auth_address_text(req) };
+	const char *params[] = { who.me, who.call, who.other, auth_address_text(req) };
 	answer_from(req, "stream_delete", 0, params, ARRAY_LEN(params));
 }
 

@@ -1,6 +1,7 @@
 #include "workers/server.h"
 
 #include "lib/cleanup.h"
+#include "lib/url.h"
 #include "shm/layout.h"
 #include "workers/tls.h"
 #include "workers/ws_conn.h"
@@ -284,16 +285,6 @@ static void on_acceptable(struct loop_fd *io, uint32_t events, void *arg)
 
 /* Names and addresses */
 
-/* Without port and brackets. */
-static void host_copy(const char *host, char *ret_name, size_t size)
-{
-	size_t len = *host == '[' ? strcspn(++host, "]") : strcspn(host, ":");
-
-	len = MIN(len, size - 1);
-	memcpy(ret_name, host, len);
-	ret_name[len] = 0;
-}
-
 static const char *public_authority(const struct server *server)
 {
 	static const char scheme[] = "https://";
@@ -308,7 +299,7 @@ bool server_is_own_name(const struct server *server, const char *host)
 
 	if (!server->self_made)
 		return false;
-	host_copy(host, name, sizeof(name));
+	authority_host(host, name, sizeof(name));
 	return tls_names_host(server->tls, name);
 }
 
@@ -325,7 +316,7 @@ void server_redirect(struct server *server, struct request *req)
 	char name[256];
 	const char *url;
 
-	host_copy(req->host, name, sizeof(name));
+	authority_host(req->host, name, sizeof(name));
 	if (server_is_own_name(server, req->host))
 		url = arena_printf(&req->arena, strchr(name, ':') ? "https://[%s]%s%s" : "https://%s%s%s", name,
 				   port ? port : "", req->target);
@@ -418,7 +409,7 @@ int server_start(struct worker *worker, struct server **ret_server)
 	    (err = listeners_take(server, "admin", HTTP_ADMIN)) < 0 || (err = tls_start(server)) < 0)
 		goto fail;
 	server->self_made = tls_is_self_made(server->tls);
-	host_copy(public_authority(server), public_name, sizeof(public_name));
+	authority_host(public_authority(server), public_name, sizeof(public_name));
 	server->hsts = !server->self_made && strcasecmp(public_name, "localhost") != 0;
 	if ((err = resume_listening(server, true)) < 0)
 		goto fail;

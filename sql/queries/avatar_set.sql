@@ -1,2 +1,2 @@
--- workers/api_me.c, PUT /me/avatar: user, sign-in, name, the picture in hex.
-select * from parley_avatar_set($1, $2, $3, decode($4, 'hex'))
+-- workers/api_me.c, PUT /me/avatar: user, name, the picture in hex.
+select * from parley_avatar_set($1, $2, decode($3, 'hex'))

@@ -1,6 +1,7 @@
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { ROOT, Server, eventually } from "../support/server.mjs";
 import { Person, befriend, request } from "../support/api.mjs";
@@ -96,6 +97,32 @@ test("calls are listed, shown and ended for everybody", async () => {
   assert.doesNotMatch(ok("calls"), new RegExp(call.id));
 });
 
+test("stream links are shown with their call, listed, and revoked together with what came by them", async () => {
+  const [ana, bela] = [await invited("Ana"), await invited("Bela")];
+  await befriend(ana, bela);
+  await Promise.all([ana.connect(), bela.connect()]);
+  const { call } = (await ana.must("POST", "/calls", { invite: [bela.id] })).json;
+  await bela.must("POST", `/calls/${call.id}/answer`);
+  const { stream } = (await bela.must("POST", `/calls/${call.id}/streams`, { kind: "publish", name: "Hall\u009b31m camera" })).json;
+  const line = (state) => new RegExp(`${stream.id}  publish ${state} +Hall31m camera +by ${bela.username}$`, "m");
+  assert.match(ok("calls", "show", call.id), line("waiting"));
+  const sdp = readFileSync(path.join(ROOT, "tests/unit/sdp/chromium-sendrecv.sdp"), "utf8");
+  assert.equal((await request(server.base, "POST", new URL(stream.url).pathname, sdp, { token: stream.token, type: "application/sdp" })).status, 201);
+  for (const shown of [ok("calls"), ok("calls", "show", call.id)]) {
+    assert.match(shown, line("joined"));
+    assert.doesNotMatch(shown, /stream\.[0-9a-f]/, "once, and not by a made-up user name");
+  }
+  assert.match(ok("streams"), new RegExp(`^${stream.id} .* in call ${call.id}  until \\d{4}-`, "m"));
+  ok("streams", "revoke", stream.id);
+  assert.equal((await ana.event("member.left", (e) => e.member.user.id === stream.id)).reason, "removed");
+  assert.doesNotMatch(ok("streams"), new RegExp(stream.id));
+  assert.match(ok("audit"), new RegExp(`  admin +stream-delete +${bela.username} .*${stream.id}`));
+  assert.equal(ctl("streams", "revoke", stream.id).status, 1, "once");
+  assert.equal(ctl("streams", "revoke").status, 2);
+  assert.equal(ctl("streams", "show", stream.id).status, 2);
+  ok("calls", "end", call.id);
+});
+
 test("sign-ins, failed ones and what administrators do are in the audit log and in the server's", async () => {
   const ana = await invited("Ana");
   await request(server.base, "POST", "/sessions", { username: ana.username, password: "surely not this one" });
@@ -124,6 +151,8 @@ const operations = [
   ["GET", "/calls"],
   ["GET", `/calls/${never}`],
   ["POST", `/calls/${never}/end`],
+  ["GET", "/streams"],
+  ["DELETE", `/streams/${never}`],
   ["GET", "/audit"],
 ];
 const wrong = { "POST /users": { username: "No Name" }, "PATCH /users": { disabled: "yes" }, "PUT /users": { password: "short" }, "POST /invites": { uses: 0 } };

@@ -18,7 +18,7 @@ before(async () => {
   server = await Server.start({
     workers: 2,
     mediads: 1,
-    opts: ["limits.logins_per_minute=0", "limits.call_streams=3", "turn.urls=turn:turn.example:3478,turns:turn.example", "turn.secret=turn-secret", "calls.reconnect_grace=3600"],
+    opts: ["limits.logins_per_minute=0", "limits.call_streams=3", "limits.call_members=3", "turn.urls=turn:turn.example:3478,turns:turn.example", "turn.secret=turn-secret", "calls.reconnect_grace=3600"],
   });
   [ana, bela, carla] = await crowd(server, 3);
   await befriend(ana, bela);
@@ -295,5 +295,34 @@ test("a program that went away without a word is waited for, and leaves", async 
   await query(server, `update call_members set deadline = now() where user_id = '${stream.id}'`);
   assert.equal((await bela.event("member.left", (e) => e.member.user.id === stream.id)).reason, "lost");
   assert.equal((await ana.must("GET", `/calls/${call}/streams`)).json.items[0].state, "waiting");
+  await end(call);
+});
+
+test("a link that is too old opens nothing new; what is in the call then stays, restarts ICE and leaves", async () => {
+  const call = await begin(bela);
+  const [stream, watch] = [await link(ana, call), await link(ana, call, "watch", "Wall")];
+  const [first, other] = [await open(stream), await open(watch)];
+  await query(server, `update call_streams set expires_at = now() - interval '1 minute' where call_id = '${call}'`);
+  const ask = (method, of, answer, body, options) => request(server.base, method, answer.headers.location, body, { token: of.token, ...options });
+  const restarted = await ask("PATCH", stream, first, "a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n", { type: frag, headers: { "if-match": "*" } });
+  assert.equal(restarted.status, 200);
+  assert.equal((await open(stream)).status, 401, "a session that replaces this one would be a new one");
+  assert.equal((await memberOf(call, stream)).state, "joined");
+  assert.equal((await ask("DELETE", stream, first)).status, 204);
+  await bela.event("member.left", (e) => e.member.user.id === stream.id);
+  assert.equal((await ask("DELETE", stream, first)).status, 401, "gone, and so is what the token was for");
+  // Old or not, who made it ends it.
+  await ana.must("DELETE", `/calls/${call}/streams/${watch.id}`);
+  await bela.event("member.left", (e) => e.member.user.id === watch.id);
+  assert.equal((await ask("PATCH", watch, other, "a=end-of-candidates\r\n", { type: frag, headers: { "if-match": "*" } })).status, 401);
+  await end(call);
+});
+
+test("programs take nobody's place: limits.call_members counts people", async () => {
+  const call = await begin(bela);
+  for (const kind of ["publish", "watch", "watch"]) assert.equal((await open(await link(ana, call, kind))).status, 201);
+  assert.equal((await members(ana, call)).length, 5);
+  const asked = await ana.must("POST", `/calls/${call}/invite`, { invite: [carla.id] });
+  assert.equal(asked.json.call.members.find((m) => m.user.id === carla.id).state, "ringing", "the third of three");
   await end(call);
 });

@@ -109,6 +109,9 @@ async function ask({ rounds }) {
     root.dataset.theme = before
     document.adoptedStyleSheets.pop()
   }
+  const tiles = document.querySelectorAll('figure:not([data-movable] figure)').length
+  if (tiles > 1 && document.querySelector('[data-movable] figure'))
+    lines.push(`own picture lies over one of ${tiles} tiles`)
   const wide = document.documentElement.scrollWidth - innerWidth
   if (wide > 0) lines.push(`${wide} px wider than the window`)
   return lines

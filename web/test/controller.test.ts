@@ -4,6 +4,7 @@ import { ApiError } from '../src/api/client'
 import type { Call, Member, ServerEvent } from '../src/api/types'
 import type { TabMessage } from '../src/call/tabs'
 import { Controller } from '../src/call/controller'
+import { ringingCall } from '../src/call/model'
 import type { LinkHandlers } from '../src/call/socket'
 import { ana, bela, call, contact, fakePeers, member, user } from './support/fakes'
 
@@ -241,6 +242,21 @@ describe('calls', () => {
     const cancelled = ringing(2, 'missed', { id: 'c3', state: 'ended', end_reason: 'cancelled' })
     hear({ type: 'call.cancelled', call_id: 'c3', version: 2, call: cancelled })
     expect(state().notice).toMatchObject({ text: 'You missed a call from Bela', again: { user: bela } })
+  })
+
+  it('stop ringing without a word when their caller is blocked', async () => {
+    const { parley, hear, hello, state } = setUp()
+    await parley.boot()
+    const rings = call({ started_by: bela.id, members: [member(bela, 'joined'), member(ana, 'ringing')] })
+    hello([rings])
+    const blocked = contact(bela, { state: 'blocked' })
+    hear({ type: 'contact', user_id: bela.id, contact: blocked })
+    const members = [member(bela, 'joined'), member(ana, 'missed')]
+    // Of the same version: for the caller nothing has changed.
+    const over = { ...rings, state: 'ended', end_reason: 'cancelled', members } as const
+    hear({ type: 'call.cancelled', call_id: 'c1', version: rings.version, call: over })
+    expect(ringingCall(state().world)).toBeNull()
+    expect(state().notice).toBeNull()
   })
 
   it('stop ringing with the click on Decline, before the server has answered', async () => {

@@ -63,6 +63,23 @@ describe('the stage', () => {
     expect(last.boxes.get('p9')?.width).toBe(first.boxes.get('p0')?.width)
   })
 
+  it('has the own picture on every page, over nobody', () => {
+    for (const box of [wide, phone, { width: 820, height: 300, page: 0 }])
+      for (const main of [null, 'p0'])
+        for (let n = 3; n <= 20; n++) {
+          const wish = { keys: [...keys(n), 'me'], main, always: 'me', ...box }
+          const { pages } = arrange(wish)
+          const seen = new Set<string>()
+          for (let page = 0; page < pages; page++) {
+            const { boxes } = arrange({ ...wish, page })
+            expect(boxes.has('me')).toBe(true)
+            expect(overlap(boxes)).toBe(false)
+            for (const key of boxes.keys()) seen.add(key)
+          }
+          expect(seen.size).toBe(n + 1)
+        }
+  })
+
   it('gives the stage to one, and the others a strip', () => {
     const { boxes } = arrange({ keys: keys(5), main: 'p2', ...wide })
     const main = boxes.get('p2')

@@ -84,10 +84,10 @@ begin
 
 	-- a new name reaches whoever has it in a list
 	perform pg_temp.befriend(3, 4);
-	r := parley_me_update(pg_temp.u(3), pg_temp.s(3), 'Carla', null);
+	r := parley_me_update(pg_temp.u(3), 'Carla', null);
 	perform pg_temp.is(pg_temp.hears(r, 4), 'contact', 'new name');
 	perform pg_temp.is(pg_temp.hears(r, 1), '', 'strangers');
-	perform pg_temp.is((parley_me_update(pg_temp.u(3), pg_temp.s(3), 'Carla', null)).notify, null, 'the same name');
+	perform pg_temp.is((parley_me_update(pg_temp.u(3), 'Carla', null)).notify, null, 'the same name');
 
 	-- asked in vain during a block: whoever asks next is heard, and two who have asked each other know each other
 	perform parley_contact_update(pg_temp.u(5), pg_temp.u(4), null, null, true);

@@ -237,6 +237,8 @@ export class Controller {
     if (!mine || ringingCall(world)?.id === callId) return
     if (this.calls.all.some((session) => session.callId === callId)) return
     const caller = callerOf(call)
+    // Who blocks a caller knows why it stopped.
+    if (caller && contacts[caller.id]?.state === 'blocked') return
     const name = caller ? nameOf(caller, contacts[caller.id]) : t`Somebody`
     const tell = (text: string, again: Notice['again'] = null) =>
       this.calls.session ? this.toast(text) : this.say(text, 'plain', { again })

@@ -1,9 +1,9 @@
 /* One call as this page takes part in it, from the click to its end. The parts know nothing of each other; here they
  * are put together:
  *
- *   capture, sharing   own microphone, camera and screen      transport   the way to the server
- *   told               what the others should see             seats       who is seen and heard
- *   speaking, flow     who speaks, and how well it flows
+ *   capture, sharing   own microphone, camera and screen      transport        the way to the server
+ *   sent               what of them goes over it              seats            who is seen and heard
+ *   told               what the others should see             speaking, flow   who speaks, how well it flows
  *
  * Whoever makes a session feeds it with every newer state of its call (`update`), the `seats`, `layers` and
  * `media.lost` events, and shows what `onView` hands out. It ends exactly once, with `onEnd`.
@@ -19,10 +19,11 @@ import type { DeviceKind, Taken } from './devices'
 import type { CallFlow } from './flow'
 import { FlowWatch } from './flow'
 import { isGone, isHere, memberOf, othersIn } from './model'
-import type { MakePeer, SentKind, SentTracks } from './peer'
+import type { MakePeer, SentKind } from './peer'
 import type { Screen } from './screen'
 import { Seats } from './seats'
 import type { Ending } from './sentences'
+import { Sent } from './sent'
 import { Sharing } from './sharing'
 import type { SoundsLike } from './sounds'
 import type { Speaking } from './speaking'
@@ -68,8 +69,6 @@ export type SessionStart =
 
 const LEVELS_EVERY_MS = 250
 
-const SENT: readonly SentKind[] = ['microphone', 'camera', 'screen', 'screen_audio']
-
 /** A fault of this page or its browser: the details are for the console, not for the person. */
 function unexpected(error: unknown): ApiError {
   console.error(error)
@@ -89,13 +88,13 @@ export class CallSession {
   private removed = false
   private ringsOn = 0
   private since: number | null = null
-  private paused = false
   private hand = false
   private talkKey = false
   private soundBlocked = false
 
   private readonly capture: Capture
   private readonly sharing: Sharing
+  private readonly sent: Sent
   private readonly told: Told
   private readonly transport: Transport
   private readonly seats = new Seats()
@@ -113,15 +112,15 @@ export class CallSession {
     this.people =
       start.origin === 'outgoing' ? start.invite : othersIn(start.call, meId).map((member) => member.user)
     const mine = start.origin === 'return' ? memberOf(start.call, meId) : undefined
-    if (mine) {
-      this.paused = mine.state === 'paused'
-      this.hand = mine.hand
-    }
+    this.hand = mine?.hand ?? false
     this.capture = this.makeCapture({
       microphone: !mine?.muted.audio,
       camera: mine ? !mine.muted.video : this.video,
     })
     this.sharing = this.makeSharing()
+    this.sent = new Sent(this.capture, this.sharing, mine?.state === 'paused', (kind, track) =>
+      this.transport.put(kind, track),
+    )
     this.told = this.makeTold()
     this.transport = this.makeTransport()
     this.speakers = new Speakers(meId, (speaking) => handlers.onSpeaking?.(speaking))
@@ -244,7 +243,7 @@ export class CallSession {
 
   togglePause(): void {
     if (this.over || !this.call) return
-    this.setPaused(!this.paused)
+    this.sent.pause(!this.sent.paused)
     this.told.tell()
     this.publish()
   }
@@ -332,26 +331,23 @@ export class CallSession {
 
   /** The server wants no transport. In how many ms to try again; null: that is no use, and the call is over here. */
   private async mediaRefused(error: unknown): Promise<number | null> {
-    if (!(error instanceof ApiError)) {
-      this.finish('lost', unexpected(error))
+    const end = (ending: Ending, problem?: ApiError) => {
+      this.finish(ending, problem)
       return null
     }
+    if (!(error instanceof ApiError)) return end('lost', unexpected(error))
     switch (error.code) {
       case 'answered_elsewhere':
-        this.finish('answered_elsewhere')
-        return null
+        return end('answered_elsewhere')
       case 'not_found':
       case 'wrong_state':
       case 'not_joined':
         if (error.call) this.learn(error.call)
         else await this.check()
-        if (this.mine()) return 0
-        this.finish('lost')
-        return null
+        return this.mine() ? 0 : end('lost')
       default:
         if (error.passing || error.code === 'too_many_requests') return error.retryAfterMs ?? 0
-        this.finish('lost', error)
-        return null
+        return end('lost', error)
     }
   }
 
@@ -410,7 +406,7 @@ export class CallSession {
       own: () => ({
         audio: !this.capture.isOn('microphone'),
         video: !this.capture.isOn('camera'),
-        paused: this.paused,
+        paused: this.sent.paused,
         hand: this.hand,
         sharing: this.sharing.state === 'on',
       }),
@@ -421,14 +417,14 @@ export class CallSession {
         this.talkKey = false
         this.toggle(kind)
       },
-      onPaused: (paused) => this.setPaused(paused),
+      onPaused: (paused) => this.sent.pause(paused),
       onHand: (hand) => (this.hand = hand),
     })
   }
 
   private makeTransport(): Transport {
     return new Transport(this.deps, {
-      tracks: () => Object.fromEntries(SENT.map((kind) => [kind, this.sentTrack(kind)])) as SentTracks,
+      tracks: () => this.sent.tracks(),
       onOpening: () => this.seats.begin(),
       onChange: () => this.publish(),
       onRefused: (error) => this.mediaRefused(error),
@@ -439,21 +435,9 @@ export class CallSession {
 
   // ---- what is sent
 
-  private sentTrack(kind: SentKind): MediaStreamTrack | null {
-    if (this.paused) return null
-    switch (kind) {
-      case 'screen':
-        return this.sharing.video
-      case 'screen_audio':
-        return this.sharing.audio
-      default:
-        return this.capture.track(kind)
-    }
-  }
-
   /** Puts what there is onto its m-lines and tells everybody. */
   private carry(...kinds: SentKind[]): void {
-    for (const kind of kinds) this.transport.put(kind, this.sentTrack(kind))
+    this.sent.carry(...kinds)
     this.told.tell()
     this.publish()
   }
@@ -463,13 +447,6 @@ export class CallSession {
     this.capture.toggle(kind)
     this.told.tell()
     this.publish()
-  }
-
-  private setPaused(paused: boolean): void {
-    if (this.paused === paused) return
-    this.paused = paused
-    // At once, and not only when the server has heard of it.
-    for (const kind of SENT) this.transport.put(kind, this.sentTrack(kind))
   }
 
   // ---- what is seen and heard
@@ -505,7 +482,7 @@ export class CallSession {
     if (this.over) return
     const { tiles, screens, heard } = this.seats.look(this.present(), this.transport.receivers())
     // Paused is paused, also for what is still on its way.
-    this.sounds?.play(this.paused ? [] : heard)
+    this.sounds?.play(this.sent.paused ? [] : heard)
     this.handlers.onView({
       origin: this.origin,
       call: this.call,
@@ -524,7 +501,7 @@ export class CallSession {
       screens,
       sharing: this.sharing.state,
       shared: this.sharing.stream,
-      paused: this.paused,
+      paused: this.sent.paused,
       hand: this.hand,
       soundBlocked: this.soundBlocked,
     })

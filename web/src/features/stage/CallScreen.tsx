@@ -19,6 +19,7 @@ import { Details } from './Details'
 import { DeviceTrouble, troubleOf } from './DeviceTrouble'
 import { Help } from './Help'
 import { useIdle, useKeys, useVisibleHeight, useWakeLock } from './hooks'
+import { floats } from './layout'
 import { SelfCorner } from './SelfCorner'
 import { SidePanel } from './SidePanel'
 import { Stage } from './Stage'
@@ -28,8 +29,6 @@ import { useStage } from './view'
 
 const FADES_AFTER_MS = 4_000
 const ASKING_FOR_MS = 1_500
-/** From so many others on, own picture is a tile among them where there is room. */
-const SELF_AMONG_FROM = 2
 
 /** What other features put into the call. */
 export interface Parts {
@@ -52,13 +51,13 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
   const height = useVisibleHeight()
   const contacts = useParley(({ world }) => world.contacts)
   const { panel, help, streams, selfHidden } = useStage()
-  const { paused, tiles } = session
+  const { paused, tiles, screens, sharing } = session
   const talking = tiles.length > 0
   const linkless = lost || session.media === 'reconnecting'
   const faded =
     idle && talking && session.media === 'connected' && !troubleOf(session) && !paused && panel === null
   const names = listNames(session.people.map((user) => nameOf(user, contacts[user.id])))
-  const withSelf = wide && !selfHidden && tiles.length >= SELF_AMONG_FROM
+  const floating = floats(tiles.length + screens.length + (sharing === 'on' ? 1 : 0))
   useKeys()
   useWakeLock(talking)
   useHappenings(session.call, me.id)
@@ -101,13 +100,13 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
       </header>
 
       <div className="relative flex min-h-0 flex-1 gap-2 px-[max(0.5rem,env(safe-area-inset-left),env(safe-area-inset-right))] sm:px-[max(0.75rem,env(safe-area-inset-left),env(safe-area-inset-right))]">
-        <div className="group/stage relative min-w-0 flex-1">
+        <div className="relative min-w-0 flex-1">
           {talking ? (
-            <Stage me={me} session={session} withSelf={withSelf} />
+            <Stage me={me} session={session} withSelf={!selfHidden && !floating} />
           ) : (
             <Waiting session={session} names={names} />
           )}
-          {!withSelf && !selfHidden && <SelfCorner me={me} session={session} />}
+          {floating && !selfHidden && <SelfCorner me={me} session={session} />}
           {paused && <Paused />}
           <div className="pointer-events-none absolute inset-x-0 top-3 z-20 flex flex-col items-center gap-3 *:pointer-events-auto">
             <DeviceTrouble session={session} />

@@ -7,7 +7,7 @@ import { Self } from './Tiles'
 
 type Corner = { bottom: boolean; end: boolean }
 
-/** Own picture in a corner; dragged, it goes to the corner that it was let go near to. */
+/** Own picture in a corner, over the only other one; dragged, it goes to the corner that it was let go near to. */
 export function SelfCorner({ me, session }: { me: User; session: SessionView }) {
   const box = useRef<HTMLDivElement>(null)
   const [corner, setCorner] = useState<Corner>({ bottom: true, end: true })
@@ -44,11 +44,8 @@ export function SelfCorner({ me, session }: { me: User; session: SessionView }) 
         'absolute z-10 w-26 touch-none rounded-tile shadow-float ring-1 ring-white/10 select-none landscape:max-sm:w-36 sm:w-56',
         'h-max [@media(height<480px)]:w-36',
         drag ? 'cursor-grabbing' : 'cursor-grab transition-transform duration-150',
-        // Never over the strip of small tiles, whether that lies below or beside.
-        corner.bottom ? 'bottom-3 group-has-data-[strip=below]/stage:bottom-[5.5rem]' : 'top-3',
-        corner.end
-          ? 'end-4 group-has-data-[strip=beside]/stage:end-[calc(max(19%,7.5rem)+1rem)]! sm:end-6'
-          : 'start-4 sm:start-6',
+        corner.bottom ? 'bottom-3' : 'top-3',
+        corner.end ? 'end-4 sm:end-6' : 'start-4 sm:start-6',
       )}
     >
       <div className="relative aspect-3/4 sm:aspect-video landscape:aspect-video">

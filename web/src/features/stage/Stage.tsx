@@ -57,7 +57,10 @@ export function Stage({ me, session, withSelf }: Props) {
     pages,
     page: at,
     strip,
-  } = useMemo(() => arrange({ keys: all.split('\n'), main, ...size, page }), [all, main, size, page])
+  } = useMemo(
+    () => arrange({ keys: all.split('\n'), main, always: me.id, ...size, page }),
+    [all, main, me.id, size, page],
+  )
   useTellView(session, boxes)
   // In a row from left to right: the speaker, then the pages of the grid.
   const swipe = useSwipe((way) => {
@@ -94,7 +97,6 @@ export function Stage({ me, session, withSelf }: Props) {
       // The page number has a line of its own: it covers nobody's name.
       className={cx('relative size-full touch-pan-y touch-pinch-zoom', pages > 1 && 'pb-5')}
       data-layout={main === null ? 'grid' : 'speaker'}
-      data-strip={strip ?? undefined}
     >
       {screens.map((screen) =>
         place(`screen ${screen.member.user.id}`, (large) => (

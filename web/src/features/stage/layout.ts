@@ -22,6 +22,8 @@ export interface Wish {
   keys: readonly string[]
   /** The one that takes the stage; null is the grid. */
   main: string | null
+  /** One of them that is on every page. */
+  always?: string | null
   width: number
   height: number
   page: number
@@ -36,24 +38,29 @@ const SMALLEST = 140
 
 const clamp = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value))
 
-function pageOf<T>(
-  items: readonly T[],
+/** What a page of that size holds; `always` comes last on each, where there is room for more than it. */
+function pageOf(
+  items: readonly string[],
   size: number,
   page: number,
-): { items: readonly T[]; pages: number; page: number } {
-  const pages = Math.max(1, Math.ceil(items.length / Math.max(1, size)))
+  always: string | null = null,
+): { items: readonly string[]; pages: number; page: number } {
+  const stays = items.length > size && size > 1 && always !== null && items.includes(always) ? [always] : []
+  const turned = items.filter((key) => !stays.includes(key))
+  const room = Math.max(1, size - stays.length)
+  const pages = Math.max(1, Math.ceil(turned.length / room))
   const at = clamp(page, 0, pages - 1)
-  return { items: items.slice(at * size, (at + 1) * size), pages, page: at }
+  return { items: [...turned.slice(at * room, (at + 1) * room), ...stays], pages, page: at }
 }
 
-function grid({ keys, width, height, page }: Wish): Arrangement {
+function grid({ keys, always, width, height, page }: Wish): Arrangement {
   const ratio = width < height ? RATIO_NARROW : RATIO
   let size = Math.min(PER_PAGE, Math.max(1, keys.length))
   for (; size > 2; size--) {
     const { columns, rows } = bestGrid(size, width, height, ratio)
     if (Math.min(width / columns, (height / rows) * ratio) >= SMALLEST) break
   }
-  const shown = pageOf(keys, size, page)
+  const shown = pageOf(keys, size, page, always)
   // The last page looks like the others.
   const { columns, rows } = bestGrid(shown.pages > 1 ? size : shown.items.length, width, height, ratio)
   const cell = { width: (width - GAP * (columns - 1)) / columns, height: (height - GAP * (rows - 1)) / rows }
@@ -81,7 +88,7 @@ function grid({ keys, width, height, page }: Wish): Arrangement {
   return { boxes, pages: shown.pages, page: shown.page, strip: null }
 }
 
-function stage({ keys, width, height, page }: Wish, main: string): Arrangement {
+function stage({ keys, always, width, height, page }: Wish, main: string): Arrangement {
   const others = keys.filter((key) => key !== main)
   const boxes = new Map<string, Box>()
   if (others.length === 0)
@@ -91,10 +98,10 @@ function stage({ keys, width, height, page }: Wish, main: string): Arrangement {
   const fits = ((beside ? height : width) + GAP) / others.length - GAP
   const tileWidth = beside
     ? clamp(Math.min(width * 0.19, fits * RATIO), 120, 256)
-    : clamp(Math.min(width * 0.3, fits), 96, 220)
+    : clamp(Math.min(width * 0.3, fits), 84, 220)
   const tile = { width: tileWidth, height: tileWidth / RATIO }
   const room = beside ? (height + GAP) / (tile.height + GAP) : (width + GAP) / (tile.width + GAP)
-  const shown = pageOf(others, Math.max(1, Math.floor(room + 0.001)), page)
+  const shown = pageOf(others, Math.max(1, Math.floor(room + 0.001)), page, always)
   if (beside) boxes.set(main, { x: 0, y: 0, width: width - tile.width - GAP, height })
   else boxes.set(main, { x: 0, y: 0, width, height: height - tile.height - GAP })
   const length = shown.items.length * ((beside ? tile.height : tile.width) + GAP) - GAP
@@ -109,6 +116,9 @@ function stage({ keys, width, height, page }: Wish, main: string): Arrangement {
   )
   return { boxes, pages: shown.pages, page: shown.page, strip: beside ? 'beside' : 'below' }
 }
+
+/** Own picture floats over one tile, and is a tile of its own among several. */
+export const floats = (tiles: number): boolean => tiles < 2
 
 export function arrange(wish: Wish): Arrangement {
   if (wish.keys.length === 0 || !(wish.width > 0) || !(wish.height > 0))
