@@ -252,7 +252,7 @@ static struct lab_device *join(struct lab *lab, unsigned mediad, uint8_t member,
 }
 
 /* One call with up to PER_LAB switches: on one mediad or two, over a quick network or a slow one, which lets packets
- * overtake each other in two calls of three (not for H.264). */
+ * overtake each other in two calls of three. */
 static void play(unsigned round)
 {
 	static const uint16_t heights[] = { 20, 28, 36, 50, 56, 80, 112 };
@@ -268,8 +268,7 @@ static void play(unsigned round)
 	memset(the.taken, 0, PICTURES * sizeof(the.taken[0]));
 	the.first = the.highest = 0;
 	lab_run(lab, USEC_PER_SEC); /* the stream begins with the first packet that comes */
-	/* H.264 is known to lose a switch when the first packets of a layer that was just taken are overtaken. */
-	lab->jitter_us = the.codec == CODEC_H264 ? 0 : round % 3 * 4 * USEC_PER_MSEC;
+	lab->jitter_us = round % 3 * 4 * USEC_PER_MSEC;
 	const struct seat *seat = lab_peer(the.watcher)->seat[1];
 	for (unsigned maps = seat->maps; seat->maps - maps < target;) {
 		unsigned present = seat->source->member->id.b[0] - 1u, next = pick(3) ? present : pick(SOURCES);
