@@ -176,8 +176,7 @@ static void seat_close(struct seat *seat, int64_t now_us)
 		seat_unmap(seat);
 }
 
-/* What flows goes on after all: what was held back follows. */
-static void seat_release(struct seat *seat, int64_t now_us)
+void seat_release(struct seat *seat, int64_t now_us)
 {
 	bool held = seat->held;
 

@@ -94,6 +94,8 @@ void seat_choose(struct seat *seat, int64_t now_us);
 void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us);
 /* A key frame waits: may it begin? */
 bool seat_begins(const struct seat *seat, int64_t now_us);
+/* What flows goes on after all: what was held back follows. */
+void seat_release(struct seat *seat, int64_t now_us);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */

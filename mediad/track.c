@@ -218,6 +218,7 @@ static void layer_statistics(struct track_layer *l, const struct rtp *rtp, uint3
 	}
 	uint32_t d = transit - l->transit;
 	l->transit = transit;
+	l->base = MIN(l->base, index);
 	if ((int32_t)d < 0)
 		d = -d;
 	/* A new source behind the same SSRC starts its timestamps elsewhere. */
@@ -342,8 +343,20 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 		atomic_store_explicit(&track->rec->layer[layer].highest, index, memory_order_relaxed);
 	}
 	peer_due(track->peer, nack_due_us(&l->nack));
+	/* What it begins overtook it and was dropped: it is no beginning for anybody. */
+	if ((head.flags & RING_KEYFRAME) && index < l->unwatched && track_has_audience(track, layer)) {
+		head.flags &= (uint16_t)~RING_KEYFRAME;
+		track_want_keyframe(track, layer, now_us);
+	}
 	*ret_head = head;
 	return true;
+}
+
+void track_drop(struct track *track, const struct ring_head *head)
+{
+	struct track_layer *l = track->layer[head->layer];
+
+	l->unwatched = MAX(l->unwatched, head->index + 1);
 }
 
 bool track_on_ring(struct track *track, const struct ring_head *head, int64_t now_us)
@@ -439,7 +452,7 @@ static void seat_begin(struct seat *seat, struct track *track, int64_t now_us)
 	bool refused = headless && !seat->begin.refused; /* once: a sender may have no parameter sets in his stream */
 	seat->begin.refused = refused;
 	if (refused || !track_recall(track, layer, index, now_us, &head, buf, &packet)) {
-		seat->begin.waits = false;
+		seat_release(seat, now_us);
 		track_want_keyframe(track, layer, now_us);
 		return;
 	}
