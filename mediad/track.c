@@ -9,6 +9,7 @@
 #include "mediad/speaker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TRACK_NACKS_MAX 64 /* asked for at once */
 #define TRACK_RETURN_US USEC_PER_SEC
@@ -257,7 +258,8 @@ static void head_codec(const struct session_mline *m, struct track_layer *l, con
 		info.keyframe = false; /* H.264: it began with them */
 	}
 	head->flags = (uint16_t)(head->flags | (info.keyframe ? RING_KEYFRAME : 0) |
-				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0));
+				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0) |
+				 (info.scalable ? RING_SCALABLE : 0) | (info.sync ? RING_SYNC : 0));
 	if (info.keyframe && info.height)
 		l->height = info.height;
 	head->temporal = info.temporal;
@@ -331,6 +333,8 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 	else
 		speaker_on_packet(track, &head, now_us);
 	l->octets += rtp->payload_len;
+	if (head.flags & RING_SCALABLE)
+		l->temporal_octets[MIN(head.temporal, LAYER_TEMPORALS_MAX - 1)] += rtp->payload_len;
 	if (!from_rtx)
 		layer_statistics(l, rtp, track->codec.clock_rate, index, now_us);
 	/* Without RTX a repeated packet looks like one that was overtaken. */
@@ -432,11 +436,7 @@ static void seat_catch_up(struct seat *seat, struct track *track, unsigned layer
 
 void track_catch_up(struct seat *seat, int64_t now_us)
 {
-	const struct session_seat *rec = seat->rec;
-	uint64_t sent = atomic_load_explicit(&rec->next, memory_order_relaxed) - rec->out_base;
-
-	if (sent > 0)
-		seat_catch_up(seat, seat->source, rec->layer, rec->source_base + sent - 1, now_us);
+	seat_catch_up(seat, seat->source, seat->rec->layer, seat->thin.highest, now_us);
 }
 
 /* The frame that was open is whole: the key frame that waited for it, and what has come behind. */
@@ -711,5 +711,7 @@ void track_describe(const struct track *track, struct msg_track *ret_msg)
 		ret_msg->layer[i].bps = track->set.layer[i].bps;
 		ret_msg->layer[i].height = track->set.layer[i].height;
 		ret_msg->layer[i].sent = track->set.layer[i].sent;
+		ret_msg->layer[i].temporals = track->set.layer[i].temporals;
+		memcpy(ret_msg->layer[i].less, track->set.layer[i].less, sizeof(ret_msg->layer[i].less));
 	}
 }

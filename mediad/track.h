@@ -37,9 +37,10 @@ struct track_layer {
 	int64_t last_packet_us;	       /* 0 = never */
 	uint16_t height;	       /* as the last key frame said; 0 = not known */
 	uint32_t octets;	       /* since it was last measured */
-	bool sent;		       /* when it was last measured */
-	uint32_t bps_before;	       /* as it was measured then; 0 = it was not */
-	uint64_t unwatched;	       /* local: packets below came while nobody took the layer, and are gone */
+	uint32_t temporal_octets[LAYER_TEMPORALS_MAX];
+	bool sent;	     /* when it was last measured */
+	uint32_t bps_before; /* as it was measured then; 0 = it was not */
+	uint64_t unwatched;  /* local: packets below came while nobody took the layer, and are gone */
 	uint32_t key_timestamp;
 	bool parameters;	       /* H.264: parameter sets came, */
 	uint32_t parameters_timestamp; /* last with this picture */

@@ -882,8 +882,11 @@ static void receive(struct lab_device *d, const struct wire *w)
 	if (number && d->feedback)
 		twcc_on_packet(&d->down, rtp_get16(number->data), rtp.marker, d->lab->now_us);
 	if (rtp.payload_len == 0) {
-		assert_true(is_rtx && rtp.padding_len > 0);
+		const struct lab_packet empty = { .at_us = d->lab->now_us, .index = w->index, .used = true };
+		assert_true((is_rtx || d->taken) && rtp.padding_len > 0);
 		d->paddings++;
+		if (!is_rtx)
+			d->taken(d, &empty, w->data, 0);
 		return;
 	}
 	const struct rtp_element *level = rtp_find(&rtp, d->rec->mline[0].ext.audio_level);

@@ -109,7 +109,8 @@ struct lab_device {
 	unsigned (*camera)(struct lab_device *d, struct lab_sender *s, bool key);
 	/* hands out one of them, a payload; */
 	size_t (*packet)(struct lab_device *d, struct lab_sender *s, unsigned place, uint8_t *payload);
-	/* and takes what a receiver gets of video, once each, repaired ones too. */
+	/* and takes what a receiver gets of video, once each, repaired ones too; empty ones that fill a number as well.
+	 */
 	void (*taken)(struct lab_device *d, const struct lab_packet *packet, const uint8_t *payload, size_t len);
 	void *arg;
 	int64_t picture_us; /* between two pictures; 0 = 33 ms */
