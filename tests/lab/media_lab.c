@@ -665,6 +665,14 @@ static size_t build_own(struct lab_device *d, struct lab_sender *s, bool last, u
 	return len;
 }
 
+/* Of the picture that it makes now. Each key frame begins the pattern anew. */
+static unsigned temporal_of(const struct lab_sender *s)
+{
+	static const uint8_t pattern[] = { 0, 2, 1, 2 };
+
+	return pattern[(s->frame - s->key_frame) % ARRAY_LEN(pattern)];
+}
+
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p)
 {
 	uint16_t seq = s->seq++;
@@ -681,7 +689,7 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 		rtp_put16(q, 0x8000 | (s->picture_id & 0x7fff));
 		q += 2;
 		*q++ = s->tl0picidx;
-		*q++ = 0;
+		*q++ = (uint8_t)(s->temporal ? temporal_of(s) << 6 | 0x20 : 0);
 		*q++ = key ? 0 : 1;
 	}
 	if (s->red) {
@@ -709,7 +717,7 @@ static void frame_done(struct lab_sender *s, bool video, int64_t interval_us)
 {
 	s->frame++;
 	s->picture_id++;
-	s->tl0picidx++;
+	s->tl0picidx += !s->temporal;
 	s->timestamp += (uint32_t)(interval_us * (video ? 90000 : 48000) / USEC_PER_SEC);
 	s->next_us += interval_us;
 }
@@ -721,6 +729,9 @@ static bool frame_begin(struct lab_sender *s, bool video)
 	s->keyframe_due = false;
 	s->keyframes += key;
 	s->frames++;
+	if (key)
+		s->key_frame = s->frame;
+	s->tl0picidx += s->temporal && temporal_of(s) == 0;
 	return key;
 }
 

@@ -73,7 +73,9 @@ struct lab_sender {
 	uint16_t picture_id;
 	uint8_t tl0picidx;
 	uint32_t frame;
-	uint8_t level;	/* audio */
+	uint8_t level; /* audio */
+	bool temporal; /* three temporal layers: 0 2 1 2 */
+	uint32_t key_frame;
 	uint16_t bytes; /* that fill a packet */
 	bool red;	/* audio: wrapped (RFC 2198), with an older copy that is nonsense */
 	uint8_t loss_reported;
