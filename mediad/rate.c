@@ -137,13 +137,13 @@ static unsigned natural_layers(const struct seat *seat)
 	return seat->source->set.n <= 1 ? 1 : seat->choice.covers + 1u;
 }
 
-/* The steps up to its layers; those of what it may have now. */
+/* How many steps lead up to that; one at least, where it may have anything. */
 static unsigned steps_up_to(const struct seat *seat, unsigned layers, unsigned left_out)
 {
 	struct layer_step step[LAYER_STEPS_MAX];
 	unsigned n = layer_steps(&seat->source->set, step);
 
-	while (n > 0 &&
+	while (n > (layers > 0) &&
 	       (step[n - 1].layers > layers || (step[n - 1].layers == layers && step[n - 1].left_out < left_out)))
 		n--;
 	return n;
