@@ -65,19 +65,35 @@ static void entry_recovered(struct nack *nack, size_t i, bool retransmitted, int
 	memmove(&nack->entry[i], &nack->entry[i + 1], (nack->len - i) * sizeof(nack->entry[0]));
 }
 
+static void begin(struct nack *nack, uint64_t index)
+{
+	nack->highest = nack->first = index;
+	nack->before = 0;
+	nack->len = 0;
+}
+
+/* The first packet overtook this one. */
+static bool is_overtaken(struct nack *nack, uint64_t index)
+{
+	uint64_t distance = nack->first - 1 - index; /* large for what is not before it */
+
+	if (distance >= 32 || (nack->before >> distance & 1))
+		return false;
+	nack->before |= UINT32_C(1) << distance;
+	return true;
+}
+
 enum nack_verdict nack_on_rtp(struct nack *nack, uint64_t index, bool retransmitted, int64_t now_us)
 {
 	if (!nack->started) {
 		nack->started = true;
-		nack->highest = index;
-		nack->len = 0;
+		begin(nack, index);
 		return NACK_NEW;
 	}
 	if (index > nack->highest) {
 		uint64_t gap = index - nack->highest - 1;
 		if (gap > NACK_JUMP_DISTANCE) {
-			nack->len = 0;
-			nack->highest = index;
+			begin(nack, index);
 			return NACK_JUMP;
 		}
 		if (gap > 0)
@@ -87,7 +103,7 @@ enum nack_verdict nack_on_rtp(struct nack *nack, uint64_t index, bool retransmit
 	}
 	size_t i = entry_search(nack, index);
 	if (i == nack->len || nack->entry[i].index != index)
-		return NACK_DUPLICATE;
+		return is_overtaken(nack, index) ? NACK_RECOVERED : NACK_DUPLICATE;
 	entry_recovered(nack, i, retransmitted, now_us);
 	return NACK_RECOVERED;
 }

@@ -2,6 +2,7 @@
  *
  * A gap is asked for after a short wait for packets that were merely overtaken (5 ms, more once overtaking
  * was seen, 50 ms at most), then once per round trip, NACK_TRIES_MAX times or for NACK_AGE_US.
+ * The first packet may have overtaken others: what comes late from shortly before it is taken, and not asked for.
  * Indexes are SRTP's: ROC << 16 | sequence number. Pure. */
 #ifndef PARLEY_LIB_NACK_H
 #define PARLEY_LIB_NACK_H
@@ -28,6 +29,8 @@ struct nack_entry {
 struct nack {
 	bool started;
 	uint64_t highest;
+	uint64_t first;	       /* what it began with, last after a jump; */
+	uint32_t before;       /* those that came late from before it: bit i = first − 1 − i */
 	int64_t reorder_us;    /* how long to wait for overtaken packets */
 	int64_t round_trip_us; /* the last one measured by an answer to a first request; 0 = none */
 	size_t len;
@@ -36,7 +39,7 @@ struct nack {
 
 enum nack_verdict {
 	NACK_NEW,	/* the highest so far */
-	NACK_RECOVERED, /* one that was missing */
+	NACK_RECOVERED, /* one that was missing, or that the first one overtook */
 	NACK_DUPLICATE, /* had it, or gave it up */
 	NACK_JUMP,	/* so far ahead that nothing before it will be asked for */
 };

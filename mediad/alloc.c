@@ -72,7 +72,7 @@ static void fill(struct fill *f, const uint8_t *most, uint8_t *given, bool least
 {
 	bool stuck[SESSION_MLINES_MAX] = { false };
 
-	for (unsigned round = 1; round <= SESSION_LAYERS_MAX; round++) {
+	for (unsigned round = 1; round <= LAYER_STEPS_MAX; round++) {
 		for (unsigned i = 0; i < f->len; i++) {
 			unsigned k = f->order[i];
 			if (stuck[k] || given[k] >= round || most[k] < round)
@@ -196,7 +196,7 @@ uint32_t alloc_run(struct alloc *alloc, const struct alloc_path *path, struct al
 	struct fill f = { .seat = seat, .order = order, .len = sort(seat, n, order) };
 	uint64_t sound = cost_of_sound(seat, n);
 	for (unsigned i = 0; i < n; i++) {
-		most[i] = MIN(seat[i].layers, SESSION_LAYERS_MAX);
+		most[i] = MIN(seat[i].layers, LAYER_STEPS_MAX);
 		given[i] = MIN(seat[i].given, most[i]);
 	}
 	uint64_t wanted = sound + sum_of(&f, most);

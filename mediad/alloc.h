@@ -2,7 +2,8 @@
  * the seats.
  *
  *   sound      always; what it needs is put aside first
- *   pictures   in rounds, each seat one layer a round: first every seat's lowest, then every seat's next. Within a
+ *   pictures   in rounds, each seat one step a round (a layer, or more of its pictures: layer.h): first every seat's
+ *              lowest, then every seat's next. Within a
  *              round screens come first, then who speaks, then the higher tile. What does not fit when it is a
  *              seat's turn stays where it is. So the last picture to go is a screen's or the speaker's.
  *
@@ -21,6 +22,7 @@
 #define PARLEY_MEDIAD_ALLOC_H
 
 #include "lib/clock.h"
+#include "mediad/layer.h"
 #include "shm/session.h"
 
 #define ALLOC_ALL	  SESSION_LAYERS_MAX
@@ -34,12 +36,12 @@
 
 /* A seat with a source. */
 struct alloc_seat {
-	uint8_t kind;			  /* enum track_kind */
-	bool speaks;			  /* its member is the call's speaker */
-	uint16_t height;		  /* of the tile */
-	uint8_t layers;			  /* the n lowest are what it would take if there were room; 0 = nothing */
-	uint32_t bps[SESSION_LAYERS_MAX]; /* of each layer when it is the one forwarded; 0 = not known, or silent */
-	uint8_t given;			  /* the n lowest that it may have: before, and what comes out */
+	uint8_t kind;		       /* enum track_kind */
+	bool speaks;		       /* its member is the call's speaker */
+	uint16_t height;	       /* of the tile */
+	uint8_t layers;		       /* the n lowest steps are what it would take if there were room; 0 = nothing */
+	uint32_t bps[LAYER_STEPS_MAX]; /* of each step when it is the one forwarded; 0 = not known, or silent */
+	uint8_t given;		       /* the n lowest that it may have: before, and what comes out */
 };
 
 /* What is known of the path. */

@@ -58,6 +58,8 @@ static void remote_update(struct track *track, const struct msg_track *msg, int6
 		track->set.layer[i].bps = msg->layer[i].bps;
 		track->set.layer[i].height = msg->layer[i].height;
 		track->set.layer[i].sent = msg->layer[i].sent;
+		track->set.layer[i].temporals = MIN(msg->layer[i].temporals, LAYER_TEMPORALS_MAX);
+		memcpy(track->set.layer[i].less, msg->layer[i].less, sizeof(msg->layer[i].less));
 	}
 	track_layers_changed(track, now_us);
 	track_set_muted(track, msg->muted);

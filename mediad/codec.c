@@ -51,6 +51,8 @@ static bool parse_vp8(const uint8_t *p, size_t len, struct codec_info *info, str
 			if (at >= len)
 				return false;
 			info->temporal = (x & 0x20) ? p[at] >> 6 : 0;
+			info->sync = (x & 0x20) && (p[at] & 0x20);
+			info->scalable = (x & 0x20) && info->has_tl0picidx && info->picture_id_bits == 15;
 			at++;
 		}
 	}

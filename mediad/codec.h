@@ -25,6 +25,8 @@ struct codec_info {
 	bool discardable;
 	bool parameters; /* H.264: a parameter set that the key frame needs */
 	uint8_t temporal;
+	bool scalable; /* a picture may be left out for its temporal layer (VP8 for now); */
+	bool sync;     /* and this one refers to nothing above the layers below its own */
 	uint8_t descriptor_len;
 	uint8_t picture_id_bits; /* 0, 7 or 15 */
 	bool has_tl0picidx;

@@ -9,6 +9,7 @@
 #define MEASURE_US   USEC_PER_SEC
 #define ALIVE_US     USEC_PER_SEC
 #define BPS_NEWS_PCT 25
+#define SHARE_NEWS   25			   /* 255ths */
 #define TOGETHER_US  (100 * USEC_PER_MSEC) /* the layers of one picture come within that */
 
 void demand_init(struct track *track)
@@ -155,6 +156,33 @@ static bool is_whole(struct track *track, unsigned layer)
 	return was_sent && is_sent;
 }
 
+/* What a layer costs without its upper temporal layers. True when the others should know. */
+static bool measure_temporals(struct track *track, unsigned layer)
+{
+	struct track_layer *l = track->layer[layer];
+	unsigned n = LAYER_TEMPORALS_MAX;
+	uint64_t sum = 0, all = 0;
+	uint8_t less[LAYER_TEMPORALS_MAX - 1] = { 0 };
+	bool news = false;
+
+	while (n > 0 && l->temporal_octets[n - 1] == 0)
+		n--;
+	for (unsigned i = 0; i < n; i++)
+		all += l->temporal_octets[i];
+	for (unsigned i = 0; i + 1 < n; i++) {
+		sum += l->temporal_octets[i];
+		less[n - 2 - i] = (uint8_t)MAX(sum * UINT8_MAX / all, 1);
+	}
+	news = track->set.layer[layer].temporals != n;
+	for (unsigned i = 0; i < ARRAY_LEN(less); i++)
+		news |= abs(track->set.layer[layer].less[i] - less[i]) > SHARE_NEWS;
+	if (news) {
+		track->set.layer[layer].temporals = (uint8_t)n;
+		memcpy(track->set.layer[layer].less, less, sizeof(less));
+	}
+	return news;
+}
+
 /* True when the others should know. */
 static bool measure_bitrates(struct track *track, int64_t now_us)
 {
@@ -169,7 +197,11 @@ static bool measure_bitrates(struct track *track, int64_t now_us)
 		uint32_t known = track->set.layer[i].bps;
 		l->octets = 0;
 		/* What a silent layer costs is what it did cost. */
-		if (!is_whole(track, i) || !track->demand.measured_us || bps == 0)
+		bool whole = is_whole(track, i) && track->demand.measured_us && bps > 0;
+		if (whole)
+			news |= measure_temporals(track, i);
+		memset(l->temporal_octets, 0, sizeof(l->temporal_octets));
+		if (!whole)
 			continue;
 		/* One second of two may have a key frame in it. */
 		uint32_t before = track->layer[i]->bps_before ? track->layer[i]->bps_before : bps;

@@ -68,6 +68,25 @@ void layer_choose(struct layer_choice *choice, const struct layer_set *set, uint
 	choice->missing = choice->missing_us && now_us - choice->missing_us >= LAYER_PATIENCE_US;
 }
 
+unsigned layer_steps(const struct layer_set *set, struct layer_step ret_step[LAYER_STEPS_MAX])
+{
+	unsigned n = 0, layers = MAX(set->n, 1);
+
+	for (unsigned i = 0; i < layers; i++) {
+		unsigned most = MIN(set->layer[i].temporals, LAYER_TEMPORALS_MAX);
+		unsigned left_out = layers == 1 ? MAX(most, 1) - 1 : i > 0 && most > 1;
+		for (left_out++; left_out-- > 0;)
+			ret_step[n++] =
+				(struct layer_step){ .layers = (uint8_t)(i + 1), .left_out = (uint8_t)left_out };
+	}
+	return n;
+}
+
+unsigned layer_share(const struct layer_set *set, const struct layer_step *step)
+{
+	return step->left_out ? set->layer[step->layers - 1].less[step->left_out - 1] : UINT8_MAX;
+}
+
 void layer_mark_sent(struct layer_set *set, const int64_t last_us[SESSION_LAYERS_MAX])
 {
 	int64_t newest_us = 0;

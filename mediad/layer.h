@@ -20,9 +20,11 @@
 #include "lib/clock.h"
 #include "shm/session.h"
 
-#define LAYER_TALLEST	  UINT16_MAX /* nobody said how high the tile is: all there is */
-#define LAYER_PATIENCE_US USEC_PER_SEC
-#define LAYER_DRY_US	  (300 * USEC_PER_MSEC)
+#define LAYER_TEMPORALS_MAX 3
+#define LAYER_STEPS_MAX	    5
+#define LAYER_TALLEST	    UINT16_MAX /* nobody said how high the tile is: all there is */
+#define LAYER_PATIENCE_US   USEC_PER_SEC
+#define LAYER_DRY_US	    (300 * USEC_PER_MSEC)
 
 /* A track's layers, as its mediad sees them. */
 struct layer_set {
@@ -31,8 +33,24 @@ struct layer_set {
 		uint16_t height; /* 0 = not seen yet */
 		uint32_t bps;	 /* 0 = not measured yet */
 		bool sent;
+		uint8_t temporals; /* temporal layers of which some can be left out; 0, 1 = none can */
+		uint8_t less[LAYER_TEMPORALS_MAX - 1]; /* of bps, in 255ths, without the uppermost one, two */
 	} layer[SESSION_LAYERS_MAX];
 };
+
+/* What a receiver may have: so many of the lowest layers, and the highest of those without so many upper temporal
+ * layers. */
+struct layer_step {
+	uint8_t layers, left_out;
+};
+
+/* The versions of a track, cheapest first. A track of one layer, as a screen: at a quarter of its rate, at half, whole.
+ * A camera: its lowest layer, then each next one at half its rate before it comes whole: half the pictures of a sharp
+ * layer are more to a viewer than all pictures of the next lower, which has a quarter of the pixels; but a face at a
+ * quarter of the rate is none that speaks. */
+unsigned layer_steps(const struct layer_set *set, struct layer_step ret_step[LAYER_STEPS_MAX]);
+/* What a step costs of what its highest layer does, in 255ths. */
+unsigned layer_share(const struct layer_set *set, const struct layer_step *step);
 
 /* A receiver's; zeroed at first. */
 struct layer_choice {

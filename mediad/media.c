@@ -380,8 +380,10 @@ bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us
 		return false;
 	if (UNLIKELY(!track->present))
 		track_set_present(track, true);
-	if (!track_has_audience(track, layer))
+	if (!track_has_audience(track, layer)) {
+		track_drop(track, &head);
 		return false;
+	}
 	/* All but the generation, which is 0 until it is published. */
 	memcpy((uint8_t *)&s->head + sizeof(s->head.generation), (const uint8_t *)&head + sizeof(head.generation),
 	       sizeof(head) - sizeof(head.generation));

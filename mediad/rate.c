@@ -115,18 +115,23 @@ static void fill_costs(const struct seat *seat, struct alloc_seat *ret_seat, int
 	}
 	if (is_silent(track, now_us))
 		return;
+	uint32_t layer[SESSION_LAYERS_MAX];
+	struct layer_step step[LAYER_STEPS_MAX];
 	for (unsigned i = 0; i < track->set.n; i++) {
 		double bps = layer_cost(&track->set, i);
-		if (meter_is_ready(seat, now_us) && m->layer == i)
+		if (meter_is_ready(seat, now_us) && m->layer == i && seat->left_out == 0)
 			bps = m->bps;
-		ret_seat->bps[i] = (uint32_t)MIN(bps, UINT32_MAX);
+		layer[i] = (uint32_t)MIN(bps, UINT32_MAX);
 	}
 	/* A lower layer that seems to cost more has just sent a key frame. */
 	for (unsigned i = track->set.n - 1; i-- > 0;)
-		ret_seat->bps[i] = MIN(ret_seat->bps[i], ret_seat->bps[i + 1]);
+		layer[i] = MIN(layer[i], layer[i + 1]);
 	/* What does not come is replaced by what does. */
 	for (unsigned i = seat->choice.wanted; seat->choice.missing && i < track->set.n; i++)
-		ret_seat->bps[i] = ret_seat->bps[seat->choice.target];
+		layer[i] = layer[seat->choice.target];
+	for (unsigned i = 0, n = layer_steps(&track->set, step); i < n; i++)
+		ret_seat->bps[i] = (uint32_t)((uint64_t)layer[step[i].layers - 1] * layer_share(&track->set, &step[i]) /
+					      UINT8_MAX);
 }
 
 static bool takes_part(const struct seat *seat)
@@ -139,14 +144,26 @@ static unsigned natural_layers(const struct seat *seat)
 	return seat->source->set.n <= 1 ? 1 : seat->choice.covers + 1u;
 }
 
+/* How many steps lead up to that; one at least, where it may have anything. */
+static unsigned steps_up_to(const struct seat *seat, unsigned layers, unsigned left_out)
+{
+	struct layer_step step[LAYER_STEPS_MAX];
+	unsigned n = layer_steps(&seat->source->set, step);
+
+	while (n > (layers > 0) &&
+	       (step[n - 1].layers > layers || (step[n - 1].layers == layers && step[n - 1].left_out < left_out)))
+		n--;
+	return n;
+}
+
 static struct alloc_seat describe(const struct seat *seat, int64_t now_us)
 {
 	struct alloc_seat s = {
 		.kind = seat->source->kind,
 		.speaks = seat->peer->call->talk.speaker == seat->source->member,
 		.height = seat->tile_height,
-		.layers = (uint8_t)natural_layers(seat),
-		.given = (uint8_t)seat->limit,
+		.layers = (uint8_t)steps_up_to(seat, natural_layers(seat), 0),
+		.given = (uint8_t)steps_up_to(seat, seat->limit, seat->left_out),
 	};
 
 	fill_costs(seat, &s, now_us);
@@ -344,7 +361,10 @@ static void apply(struct media_peer *peer, const struct alloc_path *path, const 
 			seat_set_limit(seat, rate_begin(peer), now_us);
 			continue;
 		}
-		seat_set_limit(seat, path->open ? ALLOC_ALL : seats[n].given, now_us);
+		struct layer_step step[LAYER_STEPS_MAX] = { { 0 } };
+		unsigned given = MIN(seats[n].given, layer_steps(&seat->source->set, step));
+		seat_set_left_out(seat, path->open || given == 0 ? 0 : step[given - 1].left_out);
+		seat_set_limit(seat, path->open ? ALLOC_ALL : given ? step[given - 1].layers : 0, now_us);
 		n++;
 	}
 }
@@ -491,7 +511,7 @@ static void count(const struct media_peer *peer, uint64_t *ret_limited, uint64_t
 		if (!takes_part(seat))
 			continue;
 		*ret_weak += seat_state(seat) == SEAT_WEAK;
-		*ret_limited += seat->limit < natural_layers(seat);
+		*ret_limited += seat->limit < natural_layers(seat) || seat->left_out > 0;
 	}
 }
 

@@ -176,8 +176,7 @@ static void seat_close(struct seat *seat, int64_t now_us)
 		seat_unmap(seat);
 }
 
-/* What flows goes on after all: what was held back follows. */
-static void seat_release(struct seat *seat, int64_t now_us)
+void seat_release(struct seat *seat, int64_t now_us)
 {
 	bool held = seat->held;
 
@@ -279,6 +278,7 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
 	seat->limit = rate_begin(seat->peer);
+	seat_set_left_out(seat, seat->limit < ALLOC_ALL ? LAYER_TEMPORALS_MAX - 1 : 0);
 	rate_changed(seat->peer);
 	seat->rec->source = track ? track->handle : 0;
 	seat->rec->source_mediad = track ? (uint16_t)track->mediad : 0;
@@ -410,6 +410,7 @@ static void seat_map(struct seat *seat, const struct track_packet *packet)
 	if (seat->mapped && rec->layer != head->layer)
 		stat_add(&seat->peer->media->md->counters->layer_switches, 1);
 	rec->layer = head->layer;
+	thin_begin(&seat->thin, head->index);
 	seat->source_ssrc = head->ssrc;
 	seat->mapped = true;
 	seat->maps++;
@@ -509,21 +510,47 @@ bool seat_begins(const struct seat *seat, int64_t now_us)
 		(seat->begin.first || track_has(seat->source, seat->begin.layer, seat->begin.index - 1)));
 }
 
-/* The out index of a packet; false: it is not to be sent (too old, or was sent). */
-static bool seat_index(struct seat *seat, const struct track_packet *packet, uint64_t *ret_index)
+void seat_set_left_out(struct seat *seat, unsigned left_out)
+{
+	if (seat->left_out == left_out)
+		return;
+	seat->left_out = left_out;
+	seat->meter.since_us = 0; /* what it cost is not what it costs */
+}
+
+/* The highest temporal layer of a layer that it may have now. */
+static unsigned seat_temporal(const struct seat *seat, unsigned layer)
+{
+	const struct layer_set *set = &seat->source->set;
+	unsigned n = set->layer[layer].temporals;
+
+	if (LIKELY(seat->left_out == 0) || n <= 1 || (set->n > 1 && layer + 1 < seat->limit))
+		return THIN_ALL;
+	return n - 1 - MIN(seat->left_out, n - 1);
+}
+
+/* The out index of a packet; false: it is not to be sent (too old, or was sent, or is left out). */
+static bool seat_index(struct seat *seat, const struct track_packet *packet, struct thin_shift *ret_shift,
+		       bool *ret_fill, uint64_t *ret_index)
 {
 	struct session_seat *rec = seat->rec;
 	uint64_t next = atomic_load_explicit(&rec->next, memory_order_relaxed);
 
 	if (packet->head->index < rec->source_base)
 		return false;
-	uint64_t index = rec->out_base + (packet->head->index - rec->source_base);
+	thin_allow(&seat->thin, seat_temporal(seat, packet->head->layer));
+	enum thin_verdict verdict = thin_on_packet(&seat->thin, packet->head, ret_shift);
+	if (UNLIKELY(verdict == THIN_DROP))
+		return false;
+	*ret_fill = verdict == THIN_FILL;
+	uint64_t index = rec->out_base + (packet->head->index - rec->source_base) - ret_shift->packets;
 	if (UNLIKELY(index > next + SEAT_HOLE_MAX)) {
 		if (rec->media == MEDIA_VIDEO && !(packet->head->flags & RING_KEYFRAME)) {
 			seat_restart(seat, packet->now_us);
 			return false;
 		}
 		seat_map(seat, packet);
+		*ret_shift = (struct thin_shift){ 0 };
 		index = next;
 	}
 	if (index < next) {
@@ -591,17 +618,40 @@ static bool seat_is_closed(struct seat *seat, int64_t now_us)
 	return true;
 }
 
+/* A number was kept for what came late and is left out: an empty packet, that the receiver does not ask for it. */
+static void seat_fill(struct seat *seat, const struct track_packet *packet, uint64_t index)
+{
+	static const struct ring_head nothing;
+	const struct seat_write write = {
+		.head = &nothing,
+		.index = index,
+		.ssrc = seat->rec->ssrc,
+		.timestamp = packet->head->timestamp + seat->rec->timestamp_offset,
+		.pt = seat->rec->pt,
+		.padding = 1,
+	};
+
+	seat->holes -= seat->holes > 0;
+	(void)seat_send(seat, &write, packet->now_us);
+}
+
 void seat_forward(struct seat *seat, const struct track_packet *packet)
 {
 	const struct ring_head *head = packet->head;
 	struct session_seat *rec = seat->rec;
+	struct thin_shift shift;
 	uint64_t index;
+	bool fill;
 
 	if (!peer_can_send(seat->peer) || seat_is_closed(seat, packet->now_us) || seat_is_paused(seat) ||
 	    track_is_silenced(packet->track) || !seat_match_codec(seat) ||
 	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
-	    !seat_index(seat, packet, &index))
+	    !seat_index(seat, packet, &shift, &fill, &index))
 		return;
+	if (UNLIKELY(fill)) {
+		seat_fill(seat, packet, index);
+		return;
+	}
 	bool first = seat->report_due;
 	struct seat_write write = {
 		.head = head,
@@ -609,7 +659,7 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 		.index = index,
 		.ssrc = rec->ssrc,
 		.timestamp = head->timestamp + rec->timestamp_offset,
-		.picture_id = (uint16_t)(head->picture_id + rec->picture_id_offset) & 0x7fff,
+		.picture_id = (uint16_t)(head->picture_id + rec->picture_id_offset - shift.pictures) & 0x7fff,
 		.tl0picidx = (uint8_t)(head->tl0picidx + rec->tl0picidx_offset),
 		.pt = rec->pt,
 		/* RFC 3551 4.1: audio that begins after a pause says so. */

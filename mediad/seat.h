@@ -21,6 +21,7 @@
 
 #include "mediad/codec.h"
 #include "mediad/rate.h"
+#include "mediad/thin.h"
 #include "mediad/track.h"
 
 struct media_peer;
@@ -34,8 +35,10 @@ struct seat {
 	uint32_t source_ssrc;
 	unsigned maps; /* how often a new beginning was made */
 	struct layer_choice choice;
-	uint16_t tile_height;	 /* as the client says; LAYER_TALLEST when it does not */
-	unsigned limit;		 /* how many of the lowest layers it may have; 0 = nothing, ALLOC_ALL = no limit */
+	uint16_t tile_height; /* as the client says; LAYER_TALLEST when it does not */
+	unsigned limit;	      /* how many of the lowest layers it may have; 0 = nothing, ALLOC_ALL = no limit */
+	unsigned left_out;    /* upper temporal layers of the highest of them that it goes without */
+	struct thin thin;
 	struct seat_meter meter; /* rate.c */
 	unsigned padded;	 /* packets of the history that were sent again as padding, from the newest back */
 	bool frame_open;	 /* video: the last packet sent was not its frame's last, */
@@ -92,8 +95,12 @@ void seat_choose(struct seat *seat, int64_t now_us);
 /* For who allocates: it may have so many of the lowest layers. 0: nothing is forwarded once the picture under way is
  * whole, and its state says so. */
 void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us);
+/* And of the highest of these not so many upper temporal layers. */
+void seat_set_left_out(struct seat *seat, unsigned left_out);
 /* A key frame waits: may it begin? */
 bool seat_begins(const struct seat *seat, int64_t now_us);
+/* What flows goes on after all: what was held back follows. */
+void seat_release(struct seat *seat, int64_t now_us);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
 /* The receiver misses seq of our media SSRC. */

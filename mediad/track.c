@@ -9,6 +9,7 @@
 #include "mediad/speaker.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define TRACK_NACKS_MAX 64 /* asked for at once */
 #define TRACK_RETURN_US USEC_PER_SEC
@@ -218,6 +219,7 @@ static void layer_statistics(struct track_layer *l, const struct rtp *rtp, uint3
 	}
 	uint32_t d = transit - l->transit;
 	l->transit = transit;
+	l->base = MIN(l->base, index);
 	if ((int32_t)d < 0)
 		d = -d;
 	/* A new source behind the same SSRC starts its timestamps elsewhere. */
@@ -256,7 +258,8 @@ static void head_codec(const struct session_mline *m, struct track_layer *l, con
 		info.keyframe = false; /* H.264: it began with them */
 	}
 	head->flags = (uint16_t)(head->flags | (info.keyframe ? RING_KEYFRAME : 0) |
-				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0));
+				 (info.frame_start ? RING_FRAME_START : 0) | (info.discardable ? RING_DISCARDABLE : 0) |
+				 (info.scalable ? RING_SCALABLE : 0) | (info.sync ? RING_SYNC : 0));
 	if (info.keyframe && info.height)
 		l->height = info.height;
 	head->temporal = info.temporal;
@@ -330,6 +333,8 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 	else
 		speaker_on_packet(track, &head, now_us);
 	l->octets += rtp->payload_len;
+	if (head.flags & RING_SCALABLE)
+		l->temporal_octets[MIN(head.temporal, LAYER_TEMPORALS_MAX - 1)] += rtp->payload_len;
 	if (!from_rtx)
 		layer_statistics(l, rtp, track->codec.clock_rate, index, now_us);
 	/* Without RTX a repeated packet looks like one that was overtaken. */
@@ -342,8 +347,20 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 		atomic_store_explicit(&track->rec->layer[layer].highest, index, memory_order_relaxed);
 	}
 	peer_due(track->peer, nack_due_us(&l->nack));
+	/* What it begins overtook it and was dropped: it is no beginning for anybody. */
+	if ((head.flags & RING_KEYFRAME) && index < l->unwatched && track_has_audience(track, layer)) {
+		head.flags &= (uint16_t)~RING_KEYFRAME;
+		track_want_keyframe(track, layer, now_us);
+	}
 	*ret_head = head;
 	return true;
+}
+
+void track_drop(struct track *track, const struct ring_head *head)
+{
+	struct track_layer *l = track->layer[head->layer];
+
+	l->unwatched = MAX(l->unwatched, head->index + 1);
 }
 
 bool track_on_ring(struct track *track, const struct ring_head *head, int64_t now_us)
@@ -419,11 +436,7 @@ static void seat_catch_up(struct seat *seat, struct track *track, unsigned layer
 
 void track_catch_up(struct seat *seat, int64_t now_us)
 {
-	const struct session_seat *rec = seat->rec;
-	uint64_t sent = atomic_load_explicit(&rec->next, memory_order_relaxed) - rec->out_base;
-
-	if (sent > 0)
-		seat_catch_up(seat, seat->source, rec->layer, rec->source_base + sent - 1, now_us);
+	seat_catch_up(seat, seat->source, seat->rec->layer, seat->thin.highest, now_us);
 }
 
 /* The frame that was open is whole: the key frame that waited for it, and what has come behind. */
@@ -439,7 +452,7 @@ static void seat_begin(struct seat *seat, struct track *track, int64_t now_us)
 	bool refused = headless && !seat->begin.refused; /* once: a sender may have no parameter sets in his stream */
 	seat->begin.refused = refused;
 	if (refused || !track_recall(track, layer, index, now_us, &head, buf, &packet)) {
-		seat->begin.waits = false;
+		seat_release(seat, now_us);
 		track_want_keyframe(track, layer, now_us);
 		return;
 	}
@@ -698,5 +711,7 @@ void track_describe(const struct track *track, struct msg_track *ret_msg)
 		ret_msg->layer[i].bps = track->set.layer[i].bps;
 		ret_msg->layer[i].height = track->set.layer[i].height;
 		ret_msg->layer[i].sent = track->set.layer[i].sent;
+		ret_msg->layer[i].temporals = track->set.layer[i].temporals;
+		memcpy(ret_msg->layer[i].less, track->set.layer[i].less, sizeof(ret_msg->layer[i].less));
 	}
 }

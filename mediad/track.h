@@ -37,8 +37,10 @@ struct track_layer {
 	int64_t last_packet_us;	       /* 0 = never */
 	uint16_t height;	       /* as the last key frame said; 0 = not known */
 	uint32_t octets;	       /* since it was last measured */
-	bool sent;		       /* when it was last measured */
-	uint32_t bps_before;	       /* as it was measured then; 0 = it was not */
+	uint32_t temporal_octets[LAYER_TEMPORALS_MAX];
+	bool sent;	     /* when it was last measured */
+	uint32_t bps_before; /* as it was measured then; 0 = it was not */
+	uint64_t unwatched;  /* local: packets below came while nobody took the layer, and are gone */
 	uint32_t key_timestamp;
 	bool parameters;	       /* H.264: parameter sets came, */
 	uint32_t parameters_timestamp; /* last with this picture */
@@ -129,6 +131,8 @@ bool track_on_rtp(struct track *track, unsigned layer, const struct rtp *rtp, co
 		  int64_t now_us, struct ring_head *ret_head);
 /* A packet of a remote track from the ring: the same books. False: a duplicate. */
 bool track_on_ring(struct track *track, const struct ring_head *head, int64_t now_us);
+/* Nobody takes the packet that track_on_rtp() has just taken: it goes no further. */
+void track_drop(struct track *track, const struct ring_head *head);
 /* To every seat here. */
 void track_forward(struct track *track, const struct ring_head *head, const uint8_t *data, uint32_t slot,
 		   uint64_t generation, int64_t now_us);

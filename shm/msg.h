@@ -224,10 +224,12 @@ struct msg_track {
 	uint32_t profile;
 	uint32_t clock_rate;
 	struct {
-		uint32_t bps;	 /* measured; 0 = not known */
-		uint16_t height; /* of its pictures; 0 = not known */
-		uint8_t sent;	 /* packets of it come */
-		uint8_t reserved;
+		uint32_t bps;	   /* measured; 0 = not known */
+		uint16_t height;   /* of its pictures; 0 = not known */
+		uint8_t sent;	   /* packets of it come */
+		uint8_t temporals; /* layers of which some can be left out; 0, 1 = none can */
+		uint8_t less[2];   /* of bps, in 255ths, without the uppermost one, two */
+		uint8_t reserved[2];
 	} layer[SESSION_LAYERS_MAX];
 };
 

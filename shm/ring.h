@@ -52,6 +52,8 @@ enum ring_flags {
 	RING_HAS_ROTATION = 32,
 	RING_DISCARDABLE = 64,	  /* no other frame refers to it */
 	RING_RETRANSMITTED = 128, /* came by RTX */
+	RING_SCALABLE = 256,	  /* temporal, picture id and TL0PICIDX say what refers to it */
+	RING_SYNC = 512,	  /* it refers to nothing above the temporal layers below its own */
 };
 
 /* What the owner parsed, so that no consumer parses again. The owner writes all of it. */

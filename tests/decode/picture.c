@@ -66,37 +66,48 @@ struct encoder {
 	AVCodecContext *av;  /* because GStreamer's encoder of Debian 12 makes no key frame when it is asked for one */
 };
 
-/* Two temporal layers, as Chromium makes them of VP8: the upper one is referred to by nobody. */
+/* Three temporal layers, as Chromium makes them of VP8: the lowest goes on in the last picture, the middle one in the
+ * golden one, and of eight pictures only the first of each upper layer does without what is beside the lowest. */
 static void set_temporal_layers(GstHarness *harness, unsigned bps)
 {
 	GstElement *e = gst_bin_get_by_name(GST_BIN(harness->element), "encoder");
-	static const int ids[] = { 0, 1 }, decimators[] = { 2, 1 };
-	const int rates[] = { (int)bps * 6 / 10, (int)bps };
-	const int *const values[] = { ids, decimators, rates };
-	static const char *const names[] = { "temporal-scalability-layer-id", "temporal-scalability-rate-decimator",
-					     "temporal-scalability-target-bitrate" };
+	static const int ids[] = { 0, 2, 1, 2, 0, 2, 1, 2 }, decimators[] = { 4, 2, 1 };
+	const int rates[] = { (int)bps * 4 / 10, (int)bps * 6 / 10, (int)bps };
+	const struct {
+		const char *name;
+		const int *value;
+		unsigned len;
+	} lists[] = { { "temporal-scalability-layer-id", ids, 8 },
+		      { "temporal-scalability-rate-decimator", decimators, 3 },
+		      { "temporal-scalability-target-bitrate", rates, 3 } };
 
 	assert_non_null(e);
-	g_object_set(e, "temporal-scalability-number-layers", 2, "temporal-scalability-periodicity", 2, NULL);
+	g_object_set(e, "temporal-scalability-number-layers", 3, "temporal-scalability-periodicity", 8, NULL);
 	for (unsigned i = 0; i < 3; i++) {
 		GValue list = G_VALUE_INIT, value = G_VALUE_INIT;
 		g_value_init(&value, G_TYPE_INT);
 		G_GNUC_BEGIN_IGNORE_DEPRECATIONS /* GStreamer's type, not ours */
-			GValueArray *array = g_value_array_new(2);
-		for (unsigned k = 0; k < 2; k++) {
-			g_value_set_int(&value, values[i][k]);
+			GValueArray *array = g_value_array_new(8);
+		for (unsigned k = 0; k < lists[i].len; k++) {
+			g_value_set_int(&value, lists[i].value[k]);
 			g_value_array_append(array, &value);
 		}
 		g_value_init(&list, g_value_array_get_type());
 		G_GNUC_END_IGNORE_DEPRECATIONS
 		g_value_take_boxed(&list, array);
-		g_object_set_property(G_OBJECT(e), names[i], &list);
+		g_object_set_property(G_OBJECT(e), lists[i].name, &list);
 		g_value_unset(&list);
 	}
+#define LOWEST	    "no-ref-golden+no-ref-alt+no-upd-golden+no-upd-alt"
+#define MIDDLE	    "no-ref-alt+no-upd-last+no-upd-alt+no-upd-entropy"
+#define UPPER	    "no-ref-alt+no-upd-last+no-upd-golden+no-upd-alt+no-upd-entropy"
+#define MIDDLE_SYNC "no-ref-golden+" MIDDLE
+#define UPPER_SYNC  "no-ref-golden+" UPPER
 	gst_util_set_object_arg(G_OBJECT(e), "temporal-scalability-layer-flags",
-				"<no-ref-golden+no-ref-alt+no-upd-golden+no-upd-alt,"
-				"no-ref-golden+no-ref-alt+no-upd-last+no-upd-golden+no-upd-alt+no-upd-entropy>");
-	gst_util_set_object_arg(G_OBJECT(e), "temporal-scalability-layer-sync-flags", "<false,true>");
+				"<" LOWEST "," UPPER_SYNC "," MIDDLE_SYNC "," UPPER "," LOWEST "," UPPER "," MIDDLE
+				"," UPPER ">");
+	gst_util_set_object_arg(G_OBJECT(e), "temporal-scalability-layer-sync-flags",
+				"<false,true,true,false,false,false,false,false>");
 	gst_object_unref(e);
 }
 

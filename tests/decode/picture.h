@@ -2,7 +2,7 @@
  * payloader into RTP payloads, and RTP payloads through a depayloader and a decoder into pictures.
  *
  *              encoder (GStreamer)          payloader       depayloader     decoder (FFmpeg)
- *   VP8        libvpx, 2 temporal layers    rtpvp8pay       rtpvp8depay     vp8
+ *   VP8        libvpx, 3 temporal layers    rtpvp8pay       rtpvp8depay     vp8
  *   H.264      OpenH264, as in Chromium     rtph264pay      rtph264depay    h264
  *   VP9        libvpx                       rtpvp9pay       rtpvp9depay     vp9
  *   AV1        libaom                       obu.h           obu.h           libdav1d

@@ -24,12 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		abort();
 	if (!info.width != !info.height && codec != CODEC_VP8 && codec != CODEC_VP9) /* these may say 0 */
 		abort();
+	if (info.scalable && (info.picture_id_bits != 15 || !info.has_tl0picidx || info.temporal > 3))
+		abort();
 	/* Rewriting changes the numbers and nothing else. */
 	codec_rewrite(codec, payload, n, 0x1abc, 0x5d);
 	codec_parse(codec, payload, n, &again);
 	if (again.keyframe != info.keyframe || again.frame_start != info.frame_start ||
-	    again.temporal != info.temporal || again.descriptor_len != info.descriptor_len ||
-	    again.picture_id_bits != info.picture_id_bits || again.has_tl0picidx != info.has_tl0picidx)
+	    again.temporal != info.temporal || again.scalable != info.scalable || again.sync != info.sync ||
+	    again.descriptor_len != info.descriptor_len || again.picture_id_bits != info.picture_id_bits ||
+	    again.has_tl0picidx != info.has_tl0picidx)
 		abort();
 	if ((info.picture_id_bits == 15 && again.picture_id != 0x1abc) ||
 	    (info.picture_id_bits == 7 && again.picture_id != 0x3c) || (info.has_tl0picidx && again.tl0picidx != 0x5d))

@@ -1,5 +1,5 @@
-// The way to a Chromium becomes narrow: it gets a lower layer, no picture but a word and the sound when not even the
-// lowest fits, and everything again when there is room.
+// The way to a Chromium becomes narrow: it gets half the pictures at their full size, a lower layer, no picture but a word
+// and the sound when not even the lowest fits, and everything again when there is room.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Server, eventually, sleep } from "../support/server.mjs";
@@ -15,7 +15,7 @@ after(async () => {
   await server?.stop();
 });
 
-test("a narrow way gets a lower layer, a very narrow one sound alone, and a wide one all of it again", { timeout: 600_000 }, async () => {
+test("a narrow way gets half the pictures at full size, a narrower one a lower layer, a very narrow one sound alone, and a wide one all of it again", { timeout: 600_000 }, async () => {
   const [ana, bela] = await twoContacts(browser, server.base, { largeCamera: true });
   await ana.videoCall(bela);
   await bela.answer();
@@ -59,8 +59,33 @@ test("a narrow way gets a lower layer, a very narrow one sound alone, and a wide
   // How much that is depends on what the camera sees.
   const all = await rate();
   console.log(`# the highest layer and sound: ${Math.round(all)} bit/s`);
-  await limit(all * 0.75);
-  await until("three quarters of that: a lower layer", ({ video, limited }) => video.height < 720 && limited > 0);
+  /** Pictures a second, while their height stays as it is; over as many seconds as it takes to be sure. */
+  const pace = async (height) => {
+    const read = async () => ({ at: Date.now(), ...(await ana.stats()).video });
+    const from = await read();
+    await sleep(8000);
+    const to = await read();
+    if (from.height !== height || to.height !== height) throw new Error(`${from.height} and ${to.height} lines`);
+    return ((to.frames - from.frames) * 1000) / (to.at - from.at);
+  };
+  const whole = await pace(720);
+  await limit(all * 0.8);
+  await eventually(
+    "four fifths of that: half the pictures, as large as before",
+    async () => {
+      const now = await pace(720);
+      console.log(`# ${whole.toFixed(1)} pictures a second, now ${now.toFixed(1)}`);
+      assert.ok(now > whole * 0.3 && now < whole * 0.75, `${now} of ${whole} pictures a second`);
+      assert.ok((await metric("seats_limited")) > 0, "it is the server that leaves some out");
+      return true;
+    },
+    180_000,
+    200,
+  );
+  await ana.hearsMore();
+
+  await limit(all * 0.35);
+  await until("a third of that: a lower layer", ({ video, limited }) => video.height < 720 && limited > 0);
   await moving();
   await ana.hearsMore();
 

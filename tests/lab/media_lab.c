@@ -717,6 +717,14 @@ static size_t build_own(struct lab_device *d, struct lab_sender *s, bool last, u
 	return len;
 }
 
+/* Of the picture that it makes now. Each key frame begins the pattern anew. */
+static unsigned temporal_of(const struct lab_sender *s)
+{
+	static const uint8_t pattern[] = { 0, 2, 1, 2 };
+
+	return pattern[(s->frame - s->key_frame) % ARRAY_LEN(pattern)];
+}
+
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p)
 {
 	uint16_t seq = s->seq++;
@@ -733,7 +741,7 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 		rtp_put16(q, 0x8000 | (s->picture_id & 0x7fff));
 		q += 2;
 		*q++ = s->tl0picidx;
-		*q++ = 0;
+		*q++ = (uint8_t)(s->temporal ? temporal_of(s) << 6 | 0x20 : 0);
 		*q++ = key ? 0 : 1;
 	}
 	if (s->red) {
@@ -761,7 +769,7 @@ static void frame_done(struct lab_sender *s, bool video, int64_t interval_us)
 {
 	s->frame++;
 	s->picture_id++;
-	s->tl0picidx++;
+	s->tl0picidx += !s->temporal;
 	s->timestamp += (uint32_t)(interval_us * (video ? 90000 : 48000) / USEC_PER_SEC);
 	s->next_us += interval_us;
 }
@@ -773,6 +781,9 @@ static bool frame_begin(struct lab_sender *s, bool video)
 	s->keyframe_due = false;
 	s->keyframes += key;
 	s->frames++;
+	if (key)
+		s->key_frame = s->frame;
+	s->tl0picidx += s->temporal && temporal_of(s) == 0;
 	return key;
 }
 
@@ -933,8 +944,11 @@ static void receive(struct lab_device *d, const struct mail *w)
 	if (number && d->feedback)
 		twcc_on_packet(&d->down, rtp_get16(number->data), rtp.marker, d->lab->now_us);
 	if (rtp.payload_len == 0) {
-		assert_true(is_rtx && rtp.padding_len > 0);
+		const struct lab_packet empty = { .at_us = d->lab->now_us, .index = w->index, .used = true };
+		assert_true((is_rtx || d->taken) && rtp.padding_len > 0);
 		d->paddings++;
+		if (!is_rtx)
+			d->taken(d, &empty, w->data, 0);
 		return;
 	}
 	const struct rtp_element *level = rtp_find(&rtp, d->rec->mline[0].ext.audio_level);

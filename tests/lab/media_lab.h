@@ -75,7 +75,9 @@ struct lab_sender {
 	uint16_t picture_id;
 	uint8_t tl0picidx;
 	uint32_t frame;
-	uint8_t level;	/* audio */
+	uint8_t level; /* audio */
+	bool temporal; /* three temporal layers: 0 2 1 2 */
+	uint32_t key_frame;
 	uint16_t bytes; /* that fill a packet */
 	bool red;	/* audio: wrapped (RFC 2198), with an older copy that is nonsense */
 	uint8_t loss_reported;
@@ -111,7 +113,8 @@ struct lab_device {
 	unsigned (*camera)(struct lab_device *d, struct lab_sender *s, bool key);
 	/* hands out one of them, a payload; */
 	size_t (*packet)(struct lab_device *d, struct lab_sender *s, unsigned place, uint8_t *payload);
-	/* and takes what a receiver gets of video, once each, repaired ones too. */
+	/* and takes what a receiver gets of video, once each, repaired ones too; empty ones that fill a number as well.
+	 */
 	void (*taken)(struct lab_device *d, const struct lab_packet *packet, const uint8_t *payload, size_t len);
 	void *arg;
 	int64_t picture_us; /* between two pictures; 0 = 33 ms */

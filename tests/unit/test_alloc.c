@@ -271,6 +271,35 @@ static void a_silent_camera_costs_nothing(void **state)
 
 /* Whatever comes: under pressure no more than the estimate is given away, everybody's lowest excepted, and no layer
  * that is not wanted. */
+/* A screen's steps are rates: it falls to half its pictures, to a quarter, and its viewer is never left with none while
+ * cameras have more than their lowest. */
+static void a_screen_gives_up_pictures_first(void **state)
+{
+	struct alloc alloc = { 0 };
+	struct alloc_seat seat[] = {
+		{ .kind = TRACK_SCREEN, .height = 900, .layers = 3, .given = 3, .bps = { 600000, 900000, 1500000 } },
+		{ .kind = TRACK_CAMERA,
+		  .height = 360,
+		  .layers = 5,
+		  .given = 5,
+		  .bps = { LOW, 300000, MIDDLE, 1000000, HIGH } },
+	};
+
+	(void)state;
+	press(&alloc, 1500000, false, seat, 2, START);
+	assert_int_equal(seat[0].given, 2);
+	assert_int_equal(seat[1].given, 3);
+	press(&alloc, 1000000, false, seat, 2, START + 100 * USEC_PER_MSEC);
+	assert_int_equal(seat[0].given, 1);
+	assert_int_equal(seat[1].given, 2);
+	press(&alloc, 700000, false, seat, 2, START + 10 * USEC_PER_SEC);
+	assert_int_equal(seat[0].given, 1);
+	assert_true(seat[1].given <= 1);
+	rest(&alloc, 5000000, seat, 2, START + 100 * USEC_PER_SEC);
+	assert_int_equal(seat[0].given, 3);
+	assert_int_equal(seat[1].given, 5);
+}
+
 static void never_more_than_there_is(void **state)
 {
 	struct alloc alloc = { 0 };
@@ -322,6 +351,7 @@ int main(void)
 		cmocka_unit_test(not_raised_right_after_it_was_lowered),
 		cmocka_unit_test(who_begins_to_speak_takes_the_place_of_who_does_not),
 		cmocka_unit_test(a_silent_camera_costs_nothing),
+		cmocka_unit_test(a_screen_gives_up_pictures_first),
 		cmocka_unit_test(never_more_than_there_is),
 	};
 

@@ -24,7 +24,14 @@ static void vp8(void **state)
 	assert_true(i.has_tl0picidx);
 	assert_int_equal(i.tl0picidx, 0x56);
 	assert_int_equal(i.temporal, 1);
+	assert_true(i.scalable && !i.sync);
 	assert_int_equal(i.descriptor_len, 6);
+	PARSE(CODEC_VP8, i, 0x90, 0xe0, 0x92, 0x34, 0x56, 0xa0, 0x11, 0);
+	assert_true(i.scalable && i.sync && i.temporal == 2);
+	PARSE(CODEC_VP8, i, 0x90, 0xe0, 0x12, 0x56, 0xa0, 0x11, 0); /* 7 bits of picture id are not enough */
+	assert_false(i.scalable);
+	PARSE(CODEC_VP8, i, 0x90, 0x90, 0x92, 0x34, 0x21, 0x11, 0); /* KEYIDX alone: Y says nothing */
+	assert_false(i.scalable || i.sync);
 	PARSE(CODEC_VP8, i, 0x90, 0x80, 0x12, 0x11); /* 7 bits; P bit: a delta frame */
 	assert_int_equal(i.picture_id_bits, 7);
 	assert_false(i.keyframe);

@@ -36,6 +36,38 @@ static void the_smallest_that_covers(void **state)
 	assert_int_equal(first_choice(&set, 720, 3), 0);
 }
 
+static void steps_are_sizes_and_rates(void **state)
+{
+	struct layer_set screen = { .n = 1 }, camera = three(180, 360, 720);
+	struct layer_step step[LAYER_STEPS_MAX];
+
+	(void)state;
+	/* Nothing is known of its temporal layers: all or nothing. */
+	assert_int_equal(layer_steps(&screen, step), 1);
+	assert_true(step[0].layers == 1 && step[0].left_out == 0);
+	screen.layer[0].temporals = 3;
+	screen.layer[0].less[0] = 150;
+	screen.layer[0].less[1] = 100;
+	assert_int_equal(layer_steps(&screen, step), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(step[i].layers == 1 && step[i].left_out == 2 - i);
+	assert_int_equal(layer_share(&screen, &step[0]), 100);
+	assert_int_equal(layer_share(&screen, &step[1]), 150);
+	assert_int_equal(layer_share(&screen, &step[2]), 255);
+	screen.layer[0].temporals = 200; /* nonsense from another mediad */
+	assert_int_equal(layer_steps(&screen, step), 3);
+
+	assert_int_equal(layer_steps(&camera, step), 3);
+	for (unsigned i = 0; i < 3; i++)
+		camera.layer[i].temporals = 3;
+	assert_int_equal(layer_steps(&camera, step), 5);
+	assert_true(step[0].layers == 1 && step[0].left_out == 0);
+	assert_true(step[1].layers == 2 && step[1].left_out == 1);
+	assert_true(step[2].layers == 2 && step[2].left_out == 0);
+	assert_true(step[3].layers == 3 && step[3].left_out == 1);
+	assert_true(step[4].layers == 3 && step[4].left_out == 0);
+}
+
 static void sizes_not_seen_follow_from_the_others(void **state)
 {
 	struct layer_set set = three(0, 0, 0);
@@ -182,6 +214,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_smallest_that_covers),
+		cmocka_unit_test(steps_are_sizes_and_rates),
 		cmocka_unit_test(sizes_not_seen_follow_from_the_others),
 		cmocka_unit_test(up_at_once_and_down_with_patience),
 		cmocka_unit_test(no_flapping),

@@ -357,6 +357,47 @@ static void random_switches(unsigned mediads, bool lossy, int64_t jitter_us)
 		assert_true(switches > 300);
 }
 
+/* A key frame's first packet comes late, and what it overtook came while nobody looked: no stream may begin there, as
+ * nobody could ever repair it. */
+static void what_nobody_took_is_no_beginning(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct lab_device *source = join(lab, 0, 1, false), *watcher = join(lab, 0, 2, false);
+	const struct seat *seat = lab_peer(watcher)->seat[1];
+	uint8_t p[LAB_FRAME][1500];
+	size_t len[LAB_FRAME];
+
+	(void)state;
+	watcher->video.on = false;
+	lab_run(lab, USEC_PER_SEC);
+	assert_int_equal(seat_state(seat), SEAT_LIVE);
+	source->video.on = false;
+	lab_run(lab, 100 * USEC_PER_MSEC);
+	look(watcher, source, 0);
+	lab_run(lab, 200 * USEC_PER_MSEC);
+	assert_int_equal(seat_layers(seat), 0);
+	for (unsigned i = 0; i < LAB_FRAME; i++)
+		len[i] = lab_build(source, &source->video, true, true, i, p[i]);
+	assert_false(lab_rtp(source, p[1], len[1]));
+	look(watcher, source, 720);
+	assert_true(lab_rtp(source, p[0], len[0]));
+	assert_true(lab_rtp(source, p[2], len[2]));
+	assert_false(seat->mapped);
+	source->video.frame++;
+	source->video.picture_id++;
+	source->video.tl0picidx++;
+	source->video.timestamp += 3000;
+	for (unsigned i = 0; i < LAB_FRAME; i++) {
+		len[0] = lab_build(source, &source->video, true, true, i, p[0]);
+		assert_true(lab_rtp(source, p[0], len[0]));
+	}
+	assert_true(seat->mapped);
+	lab_run(lab, USEC_PER_SEC);
+	const struct lab_stream *s = lab_stream(watcher, 1);
+	assert_int_equal(s->packets, s->highest - s->first + 1);
+	lab_free(lab);
+}
+
 static void a_thousand_random_switches(void **state)
 {
 	(void)state;
@@ -395,6 +436,7 @@ int main(void)
 		cmocka_unit_test(dry),
 		cmocka_unit_test(the_next_lower_is_switched_on),
 		cmocka_unit_test(a_limit_lowers_the_layer),
+		cmocka_unit_test(what_nobody_took_is_no_beginning),
 		cmocka_unit_test(a_thousand_random_switches),
 		cmocka_unit_test(a_thousand_random_switches_across),
 		cmocka_unit_test(random_switches_with_overtaking),

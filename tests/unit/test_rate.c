@@ -38,6 +38,17 @@ static enum seat_state picture(struct lab_device *d)
 	return SEAT_EMPTY;
 }
 
+/* Whole pictures of what the log has room for. */
+static unsigned count_pictures(const struct lab_stream *s)
+{
+	unsigned n = 0;
+
+	assert_true(s->highest - s->first < LAB_LOG);
+	for (uint64_t i = 0; i <= s->highest - s->first; i++)
+		n += s->log[i].used && s->log[i].marker;
+	return n;
+}
+
 static bool sounds(struct lab_device *d)
 {
 	uint64_t before = lab_stream(d, 0)->packets;
@@ -121,6 +132,46 @@ static void a_bottleneck_lowers_the_layer_and_back(void **state)
 	(void)state;
 	bottleneck(1);
 	bottleneck(2);
+}
+
+/* One size and three temporal layers, as a screen has: 820 kbit/s on the wire, 5 % of it headers of sound. */
+static void fewer_pictures(unsigned mediads)
+{
+	struct lab *lab = lab_new(mediads);
+	struct lab_device *source = join(lab, 0, 1, false), *watcher = join(lab, mediads - 1, 2, false);
+	static const struct {
+		double bps;
+		unsigned least, most; /* pictures a second */
+	} path[] = { { 600e3, 14, 17 }, { 330e3, 7, 9 }, { 5e6, 29, 31 } };
+
+	source->video.temporal = true;
+	source->video.bytes = 1060;
+	watcher->video.on = false;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	for (unsigned i = 0; i < ARRAY_LEN(path); i++) {
+		unsigned pictures = 0;
+		watcher->down_bps = path[i].bps;
+		/* Within a minute it is as it should be for five seconds on end. */
+		for (unsigned second = 0, on_end = 0; on_end < 5; second++) {
+			const struct lab_stream *s = lab_stream(watcher, 1);
+			uint32_t before = s->highest - s->first ? count_pictures(s) : 0;
+			lab_run(lab, USEC_PER_SEC);
+			pictures = count_pictures(s) - before;
+			on_end = pictures >= path[i].least && pictures <= path[i].most ? on_end + 1 : 0;
+			if (second > 60)
+				fail_msg("%u pictures a second at %.0f bit/s", pictures, path[i].bps);
+		}
+		assert_int_equal(picture(watcher), SEAT_LIVE);
+		assert_true(sounds(watcher));
+	}
+	lab_free(lab);
+}
+
+static void a_thin_path_gets_fewer_pictures(void **state)
+{
+	(void)state;
+	fewer_pictures(1);
+	fewer_pictures(2);
 }
 
 static void weak(unsigned mediads)
@@ -319,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_free_path_changes_nothing),
 		cmocka_unit_test(a_bottleneck_lowers_the_layer_and_back),
+		cmocka_unit_test(a_thin_path_gets_fewer_pictures),
 		cmocka_unit_test(no_room_for_any_picture),
 		cmocka_unit_test(probes_without_history),
 		cmocka_unit_test(who_comes_later),

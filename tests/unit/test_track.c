@@ -85,6 +85,29 @@ static void lists_are_bounded(void **state)
 
 /* ---- keyframe.h ---- */
 
+static void the_first_packet_may_have_overtaken_others(void **state)
+{
+	struct nack *n = calloc(1, sizeof(*n));
+	uint64_t index[8];
+
+	(void)state;
+	assert_non_null(n);
+	nack_init(n);
+	assert_int_equal(nack_on_rtp(n, 100, false, 1), NACK_NEW);
+	assert_int_equal(nack_on_rtp(n, 98, false, 2), NACK_RECOVERED);
+	assert_int_equal(nack_on_rtp(n, 98, false, 2), NACK_DUPLICATE);
+	assert_int_equal(nack_on_rtp(n, 99, false, 3), NACK_RECOVERED);
+	assert_int_equal(nack_on_rtp(n, 68, false, 3), NACK_RECOVERED);
+	assert_int_equal(nack_on_rtp(n, 67, false, 3), NACK_DUPLICATE);
+	assert_int_equal(nack_on_rtp(n, 100, false, 3), NACK_DUPLICATE);
+	assert_int_equal(nack_due_us(n), NACK_NEVER_DUE);
+	assert_int_equal(nack_on_rtp(n, 5000, false, 4), NACK_JUMP);
+	assert_int_equal(nack_on_rtp(n, 4999, false, 5), NACK_RECOVERED);
+	assert_int_equal(nack_on_rtp(n, 99, false, 5), NACK_DUPLICATE);
+	assert_int_equal(nack_collect(n, USEC_PER_SEC, 1, index, 8), 0);
+	free(n);
+}
+
 static void requests_are_throttled_and_repeated(void **state)
 {
 	struct keyframe k = { 0 };
@@ -343,6 +366,7 @@ int main(void)
 		cmocka_unit_test(gaps_are_asked_for_after_a_wait),
 		cmocka_unit_test(overtaking_makes_patient),
 		cmocka_unit_test(lists_are_bounded),
+		cmocka_unit_test(the_first_packet_may_have_overtaken_others),
 		cmocka_unit_test(requests_are_throttled_and_repeated),
 		cmocka_unit_test(ssrc_known_from_the_offer),
 		cmocka_unit_test(ssrc_learnt_from_mid_and_payload_type),

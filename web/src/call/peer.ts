@@ -76,12 +76,12 @@ function prefer(line: RTCRtpTransceiver, kind: 'audio' | 'video'): void {
   }
 }
 
-/** Temporal layers where the browser knows the word. With it, VP9 and AV1 send a stream for each layer, too. */
+/** Temporal layers where the browser knows the word: to who has a thin path, the server sends fewer pictures rather than
+ * smaller ones. With it, VP9 and AV1 send a stream for each layer, too. */
 function withLayers(
-  track: MediaStreamTrack | null,
+  encodings: RTCRtpEncodingParameters[],
   make: (sendEncodings: RTCRtpEncodingParameters[]) => RTCRtpTransceiver,
 ): RTCRtpTransceiver {
-  const encodings = encodingsFor(heightOf(track))
   try {
     return make(encodings.map((encoding) => ({ ...encoding, scalabilityMode: 'L1T3' })))
   } catch {
@@ -113,13 +113,12 @@ export class Peer implements PeerLike {
     }
     this.lines = {
       microphone: add('audio', 'sendrecv', tracks.microphone, { streams: [person] }),
-      camera: withLayers(tracks.camera, (sendEncodings) =>
+      camera: withLayers(encodingsFor(heightOf(tracks.camera)), (sendEncodings) =>
         add('video', 'sendrecv', tracks.camera, { streams: [person], sendEncodings }),
       ),
-      screen: add('video', 'sendonly', tracks.screen, {
-        streams: [screen],
-        sendEncodings: [{ maxBitrate: SCREEN_BITRATE, maxFramerate: SCREEN_RATE }],
-      }),
+      screen: withLayers([{ maxBitrate: SCREEN_BITRATE, maxFramerate: SCREEN_RATE }], (sendEncodings) =>
+        add('video', 'sendonly', tracks.screen, { streams: [screen], sendEncodings }),
+      ),
       screen_audio: add('audio', 'sendonly', tracks.screen_audio, { streams: [screen] }),
     }
     for (let n = 0; n < MORE_SEATS; n++) {
