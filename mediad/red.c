@@ -22,9 +22,9 @@ static bool decide(struct red *red, int64_t now_us)
 unsigned red_look(struct red *red, double loss, uint32_t room_bps, unsigned streams, int64_t now_us)
 {
 	double passed_us = red->looked_us ? (double)(now_us - red->looked_us) : 0;
-	unsigned room = room_bps / RED_ROOM_SHARE / (RED_BLOCK_BPS * MAX(streams, 1));
+	uint32_t each_bps = room_bps / MAX(streams, 1);
+	unsigned room = each_bps >= RED_ALL_BPS ? RED_DEPTH_MAX : each_bps >= RED_ONE_BPS;
 
-	room = MIN(room, RED_DEPTH_MAX);
 	red->loss += (loss - red->loss) * MIN(1, passed_us / RED_SMOOTH_US);
 	red->looked_us = now_us;
 	red->on = decide(red, now_us);

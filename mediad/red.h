@@ -4,14 +4,19 @@
  *   loss on the path, smoothed ──┐
  *   what the path takes ─────────┴─▶ red_look() ──how many older packets go along──▶ red_write()
  *
- * On:        at once when the mean loss of the last seconds reaches RED_LOSS_ON: losses come in a row more often than
- *            not, so as many older packets go along as there is room for, RED_DEPTH_MAX at most. One is heard when
- *            each of its copies is lost.
- * Off:       RED_HOLD_US after the mean was last above RED_LOSS_OFF.
- * Room:      copies take a third of the path's estimate at most (RED_ROOM_SHARE), and nothing while a queue stands:
- * they would be what makes packets get lost. Less at once, more again after RED_ROOM_US. Left out:  of older packets,
- * those that a block header cannot describe (10 bits of length, 14 of time), those without sound (DTX), and what makes
- * a packet longer than RED_PACKET_MAX.
+ *   on        when the mean loss of the last seconds reaches RED_LOSS_ON. Losses come in a row more often than not,
+ *             so as many older packets go along as there is room for, RED_DEPTH_MAX at most: a packet is missed only
+ *             when all that carry it are lost
+ *   off       RED_HOLD_US after the mean was last above RED_LOSS_OFF
+ *   room      by the path's estimate, for each who is heard RED_ONE_BPS for one copy, RED_ALL_BPS for more; none
+ *             while a queue stands: on a path that is full copies would be what makes packets get lost. The estimate
+ *             of a path on which only sound goes is low, because nothing more was tried. Less at once, more again
+ *             after RED_ROOM_US
+ *   late      a copy is of use only to a receiver whose jitter buffer waits for it, and buffers are as long as the
+ * delays that they have seen (NetEq: nearly the longest of each half second). So now and then sound is held back until
+ * the packet comes that carries its last copy: RED_LATE_FIRST times in a row, then every RED_LATE_US left out  older
+ * packets that a block header cannot describe (10 bits of length, 14 of time), those without sound (DTX), and what
+ * makes a payload longer than RED_PACKET_MAX
  *
  * Pure functions of bytes, numbers and time. The block headers are read by codec_red_primary(). */
 #ifndef PARLEY_MEDIAD_RED_H
@@ -23,20 +28,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RED_DEPTH_MAX	2
-#define RED_LOOK_US	(100 * USEC_PER_MSEC)
-#define RED_SMOOTH_US	(4 * USEC_PER_SEC)
-#define RED_LOSS_ON	0.01
-#define RED_LOSS_OFF	0.003
-#define RED_HOLD_US	(15 * USEC_PER_SEC)
-#define RED_ROOM_US	(2 * USEC_PER_SEC)
-#define RED_ROOM_SHARE	3
-#define RED_BLOCK_BPS	36000 /* what one copy of each packet costs: Opus as browsers send it */
-#define RED_AGE_MAX	0x3fff
-#define RED_BLOCK_MAX	0x3ff
-#define RED_SILENCE_MAX 2 /* bytes of an Opus packet without sound */
-#define RED_PACKET_MAX	1200
-#define RED_HEADER_LEN	4 /* of an older block; the newest has one byte */
+#define RED_DEPTH_MAX	 2
+#define RED_LOOK_US	 (100 * USEC_PER_MSEC)
+#define RED_SMOOTH_US	 (4 * USEC_PER_SEC)
+#define RED_LOSS_ON	 0.01
+#define RED_LOSS_OFF	 0.003
+#define RED_HOLD_US	 (15 * USEC_PER_SEC)
+#define RED_ROOM_US	 (2 * USEC_PER_SEC)
+#define RED_ONE_BPS	 60000
+#define RED_ALL_BPS	 200000
+#define RED_LATE_FIRST	 4
+#define RED_LATE_SOON_US (600 * USEC_PER_MSEC)
+#define RED_LATE_US	 (4 * USEC_PER_SEC)
+#define RED_LATE_END_US	 (100 * USEC_PER_MSEC)
+#define RED_AGE_MAX	 0x3fff
+#define RED_BLOCK_MAX	 0x3ff
+#define RED_SILENCE_MAX	 2 /* bytes of an Opus packet without sound */
+#define RED_PACKET_MAX	 1150
+#define RED_HEADER_LEN	 4 /* of an older block; the newest has one byte */
 
 /* Of one participant's path. All 0: nothing was lost yet. */
 struct red {

@@ -122,7 +122,7 @@ static unsigned red_depth(struct media_peer *peer, int64_t now_us)
 }
 
 /* The payload types that this receiver gave to RED and to what it wraps; false: it has no RED. */
-static bool red_types(const struct seat *seat, struct older *older)
+static bool red_types(const struct seat *seat, uint8_t *ret_red_pt, uint8_t *ret_opus_pt)
 {
 	const struct session_codec opus = { .codec = CODEC_OPUS, .clock_rate = seat->codec->clock_rate };
 	const struct session_codec red = { .codec = CODEC_RED, .clock_rate = seat->codec->clock_rate };
@@ -131,8 +131,8 @@ static bool red_types(const struct seat *seat, struct older *older)
 
 	if (!inner || !outer || outer->codec != CODEC_RED)
 		return false;
-	older->red_pt = outer->pt;
-	older->opus_pt = inner->pt;
+	*ret_red_pt = outer->pt;
+	*ret_opus_pt = inner->pt;
 	return true;
 }
 
@@ -163,7 +163,8 @@ static void older_collect(struct seat *seat, const struct seat_write *write, str
 	older->n = 0;
 	if (seat->rec->media == MEDIA_AUDIO && write->head->codec == CODEC_OPUS && !write->is_rtx)
 		depth = red_depth(seat->peer, now_us);
-	if (LIKELY(depth == 0) || write->head->payload_len <= RED_SILENCE_MAX || !red_types(seat, older))
+	if (LIKELY(depth == 0) || write->head->payload_len <= RED_SILENCE_MAX ||
+	    !red_types(seat, &older->red_pt, &older->opus_pt))
 		return;
 	/* What was before the present source belongs to another. */
 	for (unsigned back = depth; back > 0; back--) {
@@ -222,7 +223,7 @@ static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_writ
 	return payload_len ? w.len + prefix + payload_len : 0;
 }
 
-int seat_send(struct seat *seat, const struct seat_write *write, int64_t now_us)
+static int send_now(struct seat *seat, const struct seat_write *write, int64_t now_us)
 {
 	struct mediad *md = seat->peer->media->md;
 	uint8_t *p = egress_reserve(md->egress);
@@ -258,6 +259,75 @@ static bool history_read(struct seat *seat, const struct session_history *h, str
 	memcpy(ret_head, &slot->head, sizeof(*ret_head));
 	memcpy(buf, slot->packet, MIN(slot->head.len, RING_PACKET_MAX));
 	return true;
+}
+
+/* Is this the first of some that leave together with the last one that carries it? */
+static bool late_begins(struct seat *seat, const struct seat_write *write, int64_t now_us)
+{
+	unsigned depth = red_depth(seat->peer, now_us);
+	uint8_t red_pt, opus_pt;
+
+	if (LIKELY(depth == 0)) {
+		seat->late.times = 0;
+		return false;
+	}
+	if (write->marker || write->head->codec != CODEC_OPUS || write->head->payload_len <= RED_SILENCE_MAX ||
+	    write->index + 1 != atomic_load_explicit(&seat->rec->next, memory_order_relaxed) ||
+	    now_us - seat->late.begun_us < (seat->late.times < RED_LATE_FIRST ? RED_LATE_SOON_US : RED_LATE_US) ||
+	    !red_types(seat, &red_pt, &opus_pt))
+		return false;
+	seat->late.waits = true;
+	seat->late.times++;
+	seat->late.depth = depth;
+	seat->late.index = write->index;
+	seat->late.begun_us = now_us;
+	return true;
+}
+
+/* One that waited leaves. What is too old by now, or of another source, never does: its index is spent, and that is
+ * all. */
+static void late_send(struct seat *seat, uint64_t index, const struct seat_write *now, int64_t now_us)
+{
+	const struct session_history *h = &seat->rec->history[index % SESSION_HISTORY];
+	struct ring_head head;
+	uint8_t buf[RING_PACKET_MAX];
+
+	if (index < seat->rec->out_base || h->generation == 0 || h->seq != (uint16_t)index ||
+	    now->timestamp - h->timestamp > RED_AGE_MAX || !history_read(seat, h, &head, buf))
+		return;
+	const struct seat_write late = {
+		.head = &head,
+		.data = buf,
+		.index = index,
+		.ssrc = now->ssrc,
+		.timestamp = h->timestamp,
+		.pt = h->pt,
+		.marker = head.flags & RING_MARKER,
+	};
+	(void)send_now(seat, &late, now_us);
+}
+
+/* False: this one waits, too. */
+static bool late_ends(struct seat *seat, const struct seat_write *write, int64_t now_us)
+{
+	if (write->index < seat->late.index)
+		return true; /* it was overtaken, and is not one of them */
+	if (write->index < seat->late.index + seat->late.depth && now_us - seat->late.begun_us < RED_LATE_END_US)
+		return false;
+	seat->late.waits = false;
+	for (uint64_t i = seat->late.index; i < MIN(write->index, seat->late.index + seat->late.depth); i++)
+		late_send(seat, i, write, now_us);
+	return true;
+}
+
+int seat_send(struct seat *seat, const struct seat_write *write, int64_t now_us)
+{
+	if (seat->rec->media == MEDIA_AUDIO) {
+		bool leaves = seat->late.waits ? late_ends(seat, write, now_us) : !late_begins(seat, write, now_us);
+		if (UNLIKELY(!leaves))
+			return 0;
+	}
+	return send_now(seat, write, now_us);
 }
 
 static bool seat_resend(struct seat *seat, const struct session_history *h, int64_t now_us)

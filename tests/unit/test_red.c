@@ -62,21 +62,20 @@ static void rare_bursts_count_as_their_mean(void **state)
 static void a_thin_path_gets_fewer_copies_or_none(void **state)
 {
 	struct red red = { 0 };
-	uint32_t one = RED_BLOCK_BPS * RED_ROOM_SHARE;
 	int64_t now_us = run(&red, 0.1, WIDE, 1, USEC_PER_SEC, 5);
 
 	(void)state;
 	assert_int_equal(red.depth, 2);
 	/* Less at once, */
-	assert_int_equal(red_look(&red, 0.1, 2 * one - 1, 1, now_us), 1);
-	assert_int_equal(red_look(&red, 0.1, one - 1, 1, now_us), 0);
+	assert_int_equal(red_look(&red, 0.1, RED_ALL_BPS - 1, 1, now_us), 1);
+	assert_int_equal(red_look(&red, 0.1, RED_ONE_BPS - 1, 1, now_us), 0);
 	/* more after a while. */
 	assert_int_equal(red_look(&red, 0.1, WIDE, 1, now_us + RED_ROOM_US - 1), 0);
 	assert_int_equal(red_look(&red, 0.1, WIDE, 1, now_us + RED_ROOM_US), 2);
 	/* Each who speaks needs his own. */
 	now_us += RED_ROOM_US + RED_LOOK_US;
-	assert_int_equal(red_look(&red, 0.1, 2 * one, 2, now_us), 1);
-	assert_int_equal(red_look(&red, 0.1, 2 * one, 3, now_us), 0);
+	assert_int_equal(red_look(&red, 0.1, 2 * RED_ONE_BPS, 2, now_us), 1);
+	assert_int_equal(red_look(&red, 0.1, 2 * RED_ONE_BPS, 3, now_us), 0);
 	/* 40 kbit/s are for the sound itself. */
 	now_us = run(&red, 0.3, 40000, 1, now_us, 60);
 	assert_int_equal(red.depth, 0);

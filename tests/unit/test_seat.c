@@ -357,6 +357,18 @@ static unsigned unheard(const struct lab_stream *s, const struct lab_device *sou
 	return n * 1000 / frames;
 }
 
+/* How often a packet came at the time of the one before. */
+static unsigned came_together(const struct lab_stream *s)
+{
+	unsigned n = 0;
+
+	for (uint64_t i = 1; i <= s->highest - s->first; i++) {
+		const struct lab_packet *p = &s->log[i];
+		n += p->used && p[-1].used && p->at_us == p[-1].at_us;
+	}
+	return n;
+}
+
 /* A tenth of the packets is lost, and nearly all is heard; when nothing is lost any more, nothing goes twice. */
 static void sound_goes_twice_where_packets_are_lost(void **state)
 {
@@ -370,6 +382,7 @@ static void sound_goes_twice_where_packets_are_lost(void **state)
 		const struct lab_stream *s = lab_stream(watcher, 0);
 		assert_int_equal(s->reds, 0);
 		assert_int_equal(stat_get(&c->red_packets), 0);
+		assert_int_equal(came_together(s), 0);
 		watcher->loss_down = 10;
 		lab_run(lab, 3 * USEC_PER_SEC);
 		assert_true(s->reds > 0);
@@ -379,6 +392,8 @@ static void sound_goes_twice_where_packets_are_lost(void **state)
 		assert_true(s->reds - reds > 1200);
 		assert_true(unheard(s, source, since) <= 15);
 		assert_true(s->older_known > s->older / 2);
+		/* The jitter buffer learns to wait for copies, and is reminded now and then. */
+		assert_true(came_together(s) >= 3 && came_together(s) <= 30);
 		/* What arrived and what was lost, about. */
 		assert_true(stat_get(&c->red_packets) >= s->reds && stat_get(&c->red_packets) < s->reds * 5 / 4);
 		watcher->loss_down = 0;
@@ -388,6 +403,23 @@ static void sound_goes_twice_where_packets_are_lost(void **state)
 		assert_int_equal(s->reds, reds);
 		lab_free(lab);
 	}
+}
+
+/* Little is sent, so little is known of what the path takes. */
+static void sound_alone_goes_twice_too(void **state)
+{
+	struct lab_device *watcher, *source;
+	struct lab *lab = a_call_with_red(1, true, &watcher, &source);
+
+	(void)state;
+	source->video.on = watcher->video.on = false;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	watcher->loss_down = 10;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	uint32_t since = source->audio.frame;
+	lab_run(lab, 60 * USEC_PER_SEC);
+	assert_true(unheard(lab_stream(watcher, 0), source, since) <= 25);
+	lab_free(lab);
 }
 
 /* The same network: a tenth is not heard. */
@@ -532,6 +564,7 @@ int main(void)
 		cmocka_unit_test(codecs_are_matched),
 		cmocka_unit_test(red_is_unwrapped_for_those_without),
 		cmocka_unit_test(sound_goes_twice_where_packets_are_lost),
+		cmocka_unit_test(sound_alone_goes_twice_too),
 		cmocka_unit_test(sound_goes_once_to_those_without_red),
 		cmocka_unit_test(silence_goes_once),
 		cmocka_unit_test(sound_of_another_does_not_go_along),
