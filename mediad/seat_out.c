@@ -271,7 +271,8 @@ static bool late_begins(struct seat *seat, const struct seat_write *write, int64
 		seat->late.times = 0;
 		return false;
 	}
-	if (write->marker || write->head->codec != CODEC_OPUS || write->head->payload_len <= RED_SILENCE_MAX ||
+	if (write->index == seat->rec->out_base || write->head->codec != CODEC_OPUS ||
+	    write->head->payload_len <= RED_SILENCE_MAX ||
 	    write->index + 1 != atomic_load_explicit(&seat->rec->next, memory_order_relaxed) ||
 	    now_us - seat->late.begun_us < (seat->late.times < RED_LATE_FIRST ? RED_LATE_SOON_US : RED_LATE_US) ||
 	    !red_types(seat, &red_pt, &opus_pt))
