@@ -18,6 +18,7 @@
 #include "mediad/bwe.h"
 #include "mediad/media.h"
 #include "mediad/rate.h"
+#include "mediad/red.h"
 #include "mediad/seat.h"
 #include "mediad/track.h"
 
@@ -85,6 +86,7 @@ struct media_peer {
 	struct twcc *twcc; /* NULL: no m-line receives with it */
 	struct bwe *bwe;   /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
 	struct peer_rate rate;
+	struct red red;		     /* is sound sent twice */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	bool rtt_known;

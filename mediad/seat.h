@@ -68,6 +68,13 @@ struct seat {
 	uint32_t highest_reported; /* 0 = nothing yet */
 	int64_t loss_us;	   /* when; 0 = never */
 	int16_t fir_command;	   /* the last one obeyed; -1 = none */
+	/* Sound that waits for the packets that carry it again (red.h). */
+	struct {
+		bool waits;
+		unsigned depth, times;
+		uint64_t index; /* the first that waits */
+		int64_t begun_us;
+	} late;
 	/* Retransmissions allowed: one more with each packet, so they never cost more than the stream itself. */
 	uint32_t resend_budget;
 	uint32_t resent_ms[SESSION_HISTORY]; /* when each was retransmitted last; 0 = never */

@@ -81,7 +81,9 @@ struct stats_mediad {
 	stat_t probes;
 	/* gauges: seats that get less than their tile shows, and of these those that get nothing */
 	stat_t seats_limited, seats_weak;
-	stat_t reserved[23];
+	/* counters: packets of sound that carried older ones along, and what that added */
+	stat_t red_packets, red_bytes;
+	stat_t reserved[21];
 } SHM_ALIGNED;
 
 struct stats_region {

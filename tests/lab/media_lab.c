@@ -928,6 +928,55 @@ static void read_payload(struct lab_packet *packet, const uint8_t *p, bool video
 	packet->place = p[5];
 }
 
+static void note_heard(struct lab_stream *s, uint32_t frame)
+{
+	s->heards += !s->heard[frame % LAB_LOG];
+	s->heard[frame % LAB_LOG] = 1;
+}
+
+/* Older packets are what they were; returns where the packet's own payload begins. */
+static size_t unwrap_red(struct lab_stream *s, const struct rtp *rtp, const uint8_t *payload, uint64_t index)
+{
+	uint8_t pt = 0;
+	size_t own = codec_red_primary(payload, rtp->payload_len, &pt), at = 0, blocks = 0;
+
+	struct lab_packet older = { 0 };
+	s->reds++;
+	assert_true(own < rtp->payload_len);
+	assert_int_equal(pt, LAB_PT_OPUS);
+	while (payload[blocks * RED_HEADER_LEN] & 0x80)
+		blocks++;
+	at = blocks * RED_HEADER_LEN + 1;
+	for (size_t i = 0; i < blocks; i++) {
+		const uint8_t *header = payload + i * RED_HEADER_LEN;
+		size_t len = rtp_get16(header + 2) & RED_BLOCK_MAX;
+		uint32_t age = (uint32_t)rtp_get16(header + 1) >> 2;
+		assert_int_equal(header[0], 0x80 | LAB_PT_OPUS);
+		if (len > LAB_RED_NONSENSE) {
+			read_payload(&older, payload + at, false);
+			note_heard(s, older.frame);
+			s->older++;
+			s->older_max = MAX(s->older_max, (unsigned)blocks);
+			for (uint64_t k = index; s->packets && k > s->first && index - k < 8;) {
+				const struct lab_packet *known = &s->log[--k - s->first];
+				if (!known->used || known->timestamp != rtp->timestamp - age)
+					continue;
+				assert_int_equal(known->frame, older.frame);
+				assert_int_equal(known->device, older.device);
+				s->older_known++;
+			}
+		}
+		at += len;
+	}
+	assert_int_equal(at, own);
+	if (blocks && older.frame) {
+		struct lab_packet packet = { 0 };
+		read_payload(&packet, payload + own, false);
+		s->older_others += packet.device != older.device;
+	}
+	return own;
+}
+
 static void receive(struct lab_device *d, const struct mail *w)
 {
 	bool is_rtx;
@@ -968,8 +1017,8 @@ static void receive(struct lab_device *d, const struct mail *w)
 	} else {
 		bool red = rtp.payload_type == LAB_PT_RED;
 		assert_int_equal(rtp.payload_type, s->video ? LAB_PT_VP8 : red ? LAB_PT_RED : LAB_PT_OPUS);
-		payload += red ? 10 : 0;
-		s->reds += red;
+		if (red)
+			payload += unwrap_red(s, &rtp, payload, index);
 	}
 	if (s->packets++ == 0)
 		s->first = s->highest = index;
@@ -985,6 +1034,8 @@ static void receive(struct lab_device *d, const struct mail *w)
 	bool own = s->video && d->taken;
 	if (!own)
 		read_payload(&got, payload, s->video);
+	if (!s->video)
+		note_heard(s, got.frame);
 	if (packet->used) { /* again, by RTX: it must be the same */
 		s->duplicates++;
 		assert_int_equal(packet->frame, got.frame);

@@ -17,20 +17,21 @@
 #include "mediad/egress.h"
 #include "tests/net/wire.h"
 
-#define LAB_MEDIADS  2
-#define LAB_DEVICES  12
-#define LAB_STREAMS  24
-#define LAB_LOG	     16384 /* packets remembered per received stream */
-#define LAB_SENT     1024
-#define LAB_FRAME    3 /* packets of a video frame */
-#define LAB_PT_OPUS  111
-#define LAB_PT_VP8   96
-#define LAB_PT_RTX   97
-#define LAB_PT_H264  102
-#define LAB_PT_H264X 103
-#define LAB_PT_RED   63
-#define LAB_LEVEL    30 /* dB below overload: speech */
-#define LAB_SILENCE  90
+#define LAB_MEDIADS	 2
+#define LAB_DEVICES	 12
+#define LAB_STREAMS	 24
+#define LAB_LOG		 16384 /* packets remembered per received stream */
+#define LAB_SENT	 1024
+#define LAB_FRAME	 3 /* packets of a video frame */
+#define LAB_PT_OPUS	 111
+#define LAB_PT_VP8	 96
+#define LAB_PT_RTX	 97
+#define LAB_PT_H264	 102
+#define LAB_PT_H264X	 103
+#define LAB_PT_RED	 63
+#define LAB_RED_NONSENSE 5  /* bytes of the older copy that a device puts into what it sends wrapped */
+#define LAB_LEVEL	 30 /* dB below overload: speech */
+#define LAB_SILENCE	 90
 
 enum {
 	LAB_EXT_MID = 4,
@@ -65,7 +66,12 @@ struct lab_stream {
 	struct rtcp_sender report; /* the last sender report */
 	unsigned reports, levels;  /* levels: packets with an audio level */
 	uint8_t level;		   /* the last one's */
-	unsigned reds;		   /* packets that came wrapped */
+	unsigned reds;		   /* packets that came wrapped, */
+	unsigned older, older_max; /* older ones in them, at most in one; */
+	unsigned older_known;	   /* of these had come before, and were the same; */
+	unsigned older_others;	   /* were another device's than the packet's own */
+	uint8_t heard[LAB_LOG];	   /* sound, by frame: it came, on its own or with another */
+	unsigned heards;	   /* of them */
 	int64_t report_us;
 };
 

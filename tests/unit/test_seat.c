@@ -325,6 +325,168 @@ static void red_is_unwrapped_for_those_without(void **state)
 	}
 }
 
+static struct lab *a_call_with_red(unsigned mediads, bool red, struct lab_device **ret_watcher,
+				   struct lab_device **ret_source)
+{
+	struct lab *lab = lab_new(mediads);
+	struct lab_device *watcher = lab_device(lab, 0, 1, 1, 1), *source = lab_device(lab, mediads - 1, 1, 2, 1);
+	struct session_mline *m = &watcher->rec->mline[0];
+
+	if (red)
+		m->codec[m->codecs_len++] = (struct session_codec){
+			.codec = CODEC_RED, .pt = LAB_PT_RED, .clock_rate = 48000, .channels = 2
+		};
+	lab->delay_us = 10 * USEC_PER_MSEC;
+	watcher->feedback = true;
+	assert_int_equal(lab_offer(watcher), 0);
+	assert_int_equal(lab_offer(source), 0);
+	lab_connect(watcher);
+	lab_connect(source);
+	*ret_watcher = watcher;
+	*ret_source = source;
+	return lab;
+}
+
+/* Of the frames since `since`: how many of a thousand were heard neither on their own nor with another. */
+static unsigned unheard(const struct lab_stream *s, const struct lab_device *source, uint32_t since)
+{
+	unsigned n = 0, frames = source->audio.frame - since - 10;
+
+	for (unsigned i = 0; i < frames; i++)
+		n += !s->heard[(since + i) % LAB_LOG];
+	return n * 1000 / frames;
+}
+
+/* How often a packet came at the time of the one before. */
+static unsigned came_together(const struct lab_stream *s)
+{
+	unsigned n = 0;
+
+	for (uint64_t i = 1; i <= s->highest - s->first; i++) {
+		const struct lab_packet *p = &s->log[i];
+		n += p->used && p[-1].used && p->at_us == p[-1].at_us;
+	}
+	return n;
+}
+
+/* A tenth of the packets is lost, and nearly all is heard; when nothing is lost any more, nothing goes twice. */
+static void sound_goes_twice_where_packets_are_lost(void **state)
+{
+	(void)state;
+	for (unsigned mediads = 1; mediads <= 2; mediads++) {
+		struct lab_device *watcher, *source;
+		struct lab *lab = a_call_with_red(mediads, true, &watcher, &source);
+		struct stats_mediad *c = lab_counters(lab, 0);
+
+		lab_run(lab, 3 * USEC_PER_SEC);
+		const struct lab_stream *s = lab_stream(watcher, 0);
+		assert_int_equal(s->reds, 0);
+		assert_int_equal(stat_get(&c->red_packets), 0);
+		assert_int_equal(came_together(s), 0);
+		watcher->loss_down = 10;
+		lab_run(lab, 3 * USEC_PER_SEC);
+		assert_true(s->reds > 0);
+		uint32_t since = source->audio.frame;
+		unsigned reds = s->reds;
+		lab_run(lab, 30 * USEC_PER_SEC);
+		assert_true(s->reds - reds > 1200);
+		assert_true(unheard(s, source, since) <= 15);
+		assert_true(s->older_known > s->older / 2);
+		/* The jitter buffer learns to wait for copies, and is reminded now and then. */
+		assert_true(came_together(s) >= 3 && came_together(s) <= 30);
+		/* What arrived and what was lost, about. */
+		assert_true(stat_get(&c->red_packets) >= s->reds && stat_get(&c->red_packets) < s->reds * 5 / 4);
+		watcher->loss_down = 0;
+		lab_run(lab, 40 * USEC_PER_SEC);
+		reds = s->reds;
+		lab_run(lab, 5 * USEC_PER_SEC);
+		assert_int_equal(s->reds, reds);
+		lab_free(lab);
+	}
+}
+
+/* Little is sent, so little is known of what the path takes. */
+static void sound_alone_goes_twice_too(void **state)
+{
+	struct lab_device *watcher, *source;
+	struct lab *lab = a_call_with_red(1, true, &watcher, &source);
+
+	(void)state;
+	source->video.on = watcher->video.on = false;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	watcher->loss_down = 10;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	uint32_t since = source->audio.frame;
+	lab_run(lab, 60 * USEC_PER_SEC);
+	assert_true(unheard(lab_stream(watcher, 0), source, since) <= 25);
+	lab_free(lab);
+}
+
+/* The same network: a tenth is not heard. */
+static void sound_goes_once_to_those_without_red(void **state)
+{
+	struct lab_device *watcher, *source;
+	struct lab *lab = a_call_with_red(1, false, &watcher, &source);
+
+	(void)state;
+	watcher->loss_down = 10;
+	lab_run(lab, 5 * USEC_PER_SEC);
+	uint32_t since = source->audio.frame;
+	lab_run(lab, 30 * USEC_PER_SEC);
+	assert_int_equal(lab_stream(watcher, 0)->reds, 0);
+	assert_true(unheard(lab_stream(watcher, 0), source, since) > 50);
+	lab_free(lab);
+}
+
+static void silence_goes_once(void **state)
+{
+	struct lab_device *watcher, *source;
+	struct lab *lab = a_call_with_red(1, true, &watcher, &source);
+
+	(void)state;
+	watcher->loss_down = 10;
+	lab_run(lab, 10 * USEC_PER_SEC);
+	const struct lab_stream *s = lab_stream(watcher, 0);
+	assert_true(s->reds > 100);
+	/* What the microphone sent long ago is not of use: a timestamp further back than a header can say. */
+	source->audio.on = false;
+	lab_run(lab, 100 * USEC_PER_MSEC);
+	unsigned older = s->older;
+	for (unsigned i = 0; i < 50; i++) {
+		source->audio.timestamp += 48000 * 4 / 10;
+		uint8_t p[1500];
+		size_t len = lab_build(source, &source->audio, false, false, 0, p);
+		source->audio.frame++;
+		assert_true(lab_rtp(source, p, len));
+		lab_run(lab, 400 * USEC_PER_MSEC);
+	}
+	assert_int_equal(s->older, older);
+	lab_free(lab);
+}
+
+/* Nothing of one person's sound is in the packets of another. */
+static void sound_of_another_does_not_go_along(void **state)
+{
+	struct lab_device *watcher, *source, *other;
+	struct lab *lab = a_call_with_red(1, true, &watcher, &source);
+
+	(void)state;
+	other = lab_device(lab, 0, 1, 3, 1);
+	other->audio.level = source->audio.level = LAB_SILENCE;
+	assert_int_equal(lab_offer(other), 0);
+	lab_connect(other);
+	watcher->loss_down = 5;
+	lab_run(lab, 10 * USEC_PER_SEC);
+	for (unsigned i = 0; i < 40; i++) {
+		put_on(watcher, i % 2 ? source : other);
+		lab_run(lab, (100 + i * 37 % 200) * USEC_PER_MSEC);
+	}
+	const struct lab_stream *s = lab_stream(watcher, 0);
+	assert_true(s->reds > 200 && s->older_known > 200);
+	assert_int_equal(s->older_others, 0);
+	lab_free(lab);
+}
+
 static void extensions_are_the_watchers(void **state)
 {
 	struct lab_device *watcher, *source;
@@ -401,6 +563,11 @@ int main(void)
 		cmocka_unit_test(publisher_that_begins_again),
 		cmocka_unit_test(codecs_are_matched),
 		cmocka_unit_test(red_is_unwrapped_for_those_without),
+		cmocka_unit_test(sound_goes_twice_where_packets_are_lost),
+		cmocka_unit_test(sound_alone_goes_twice_too),
+		cmocka_unit_test(sound_goes_once_to_those_without_red),
+		cmocka_unit_test(silence_goes_once),
+		cmocka_unit_test(sound_of_another_does_not_go_along),
 		cmocka_unit_test(extensions_are_the_watchers),
 		cmocka_unit_test(failed_sends_spend_their_index),
 		cmocka_unit_test(reports_keep_lips_in_sync),
