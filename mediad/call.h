@@ -66,6 +66,13 @@ struct peer_quality {
 	uint64_t in, in_lost_256, out, out_lost; /* packets */
 };
 
+/* Whether he has heard anything since the last look (report.c). */
+struct peer_sign {
+	int64_t due_us, active_us;
+	uint64_t in, out; /* struct peer_quality's bytes then */
+	bool told;
+};
+
 struct media_peer {
 	struct media *media;
 	struct transport *t;
@@ -93,6 +100,7 @@ struct media_peer {
 	int64_t rtt_us;
 	struct peer_quality quality;
 	int64_t report_due_us;
+	struct peer_sign sign;
 	/* MSG_VIEW */
 	unsigned view_len;
 	struct msg_view_item view[MSG_VIEW_MAX];

@@ -51,7 +51,7 @@ static bool on_username(StunAgent *agent, StunMessage *message, uint8_t *usernam
 			uint8_t **ret_password, size_t *ret_len, void *arg)
 {
 	const struct password_ask *ask = arg;
-	char ufrag[16 + 1];
+	char ufrag[ICE_UFRAG_LEN + ICE_UFRAG_MORE + 1];
 	const uint8_t *colon = memchr(username, ':', username_len);
 
 	(void)agent;
@@ -183,7 +183,7 @@ int ice_ufrag_index(const char *ufrag, uint32_t *ret_index)
 {
 	uint32_t index = 0;
 
-	if (strlen(ufrag) != ICE_UFRAG_LEN)
+	if (strlen(ufrag) < ICE_UFRAG_LEN || strlen(ufrag) > ICE_UFRAG_LEN + ICE_UFRAG_MORE)
 		return -EPROTO;
 	for (unsigned i = 0; i < 4; i++) {
 		const char *at = memchr(ice_chars, ufrag[i], 64);
@@ -193,6 +193,11 @@ int ice_ufrag_index(const char *ufrag, uint32_t *ret_index)
 	}
 	*ret_index = index;
 	return 0;
+}
+
+bool ice_ufrag_is(const char *ufrag, const char *ours)
+{
+	return ours[0] && strncmp(ufrag, ours, ICE_UFRAG_LEN) == 0;
 }
 
 struct ice_valid *ice_find(struct ice_agent *agent, const struct session_address *address)

@@ -19,6 +19,7 @@
 #define ICE_ADDRESSES_MAX 8
 #define ICE_REPLY_MAX	  1024 /* the answer repeats USERNAME: 16 + 1 + 256 bytes */
 #define ICE_UFRAG_LEN	  12
+#define ICE_UFRAG_MORE	  4
 #define ICE_PWD_LEN	  32
 
 struct ice_stun; /* libnice's agent; one a process */
@@ -46,14 +47,18 @@ typedef const char *ice_password(void *arg, const char *ufrag);
 void ice_check_read(struct ice_stun *stun, const uint8_t *data, size_t len, const struct sockaddr *from,
 		    socklen_t from_len, ice_password *password, void *arg, struct ice_check *ret_check);
 
-/* Our ufrag says which record it belongs to, so that no hash is needed: 4 characters of index, 8 of chance. */
+/* Our ufrag says which record it belongs to, so that no hash is needed: 4 characters of index, 8 of chance. Up to
+ * ICE_UFRAG_MORE characters may stand behind it and say nothing: a client whose way here is dead, the one for requests
+ * too, restarts ICE alone, with the answer that it has, and for its side of ICE a restart is a new ufrag. */
 void ice_credentials_make(uint32_t index, char ret_ufrag[ICE_UFRAG_LEN + 1], char ret_pwd[ICE_PWD_LEN + 1]);
-/* -EPROTO. The caller compares the whole ufrag with the record's. */
+/* -EPROTO. The caller compares with the record's by ice_ufrag_is(). */
 int ice_ufrag_index(const char *ufrag, uint32_t *ret_index);
+/* Is it ours, with or without something behind? An empty one of ours is never. */
+bool ice_ufrag_is(const char *ufrag, const char *ours);
 
 struct ice_valid {
 	struct session_address address; /* family 0 = free */
-	int64_t checked_us;		/* last authenticated check from there */
+	int64_t checked_us;		/* last authenticated check, or other consent, from there */
 };
 
 /* One transport's addresses, and the credentials of before an ICE restart. */

@@ -262,6 +262,29 @@ static void look_after(struct media_peer *peer, int64_t now_us)
 	}
 }
 
+/* While media flow one way or the other he hears something at every look, so that silence tells him that his way is
+ * dead. When the next look is due. */
+static int64_t run_sign(struct media_peer *peer, struct rtcp_out *out, int64_t now_us)
+{
+	struct peer_sign *sign = &peer->sign;
+
+	if (now_us >= sign->due_us) {
+		if (sign->in != peer->quality.bytes_in || sign->out != peer->quality.bytes_out)
+			sign->active_us = now_us;
+		if (sign->in == peer->quality.bytes_in && !sign->told &&
+		    now_us - sign->active_us < REPORT_SIGN_FOR_US) {
+			make_room(peer, out, REPORT_SPARE);
+			(void)rtcp_add_rr(out, peer_own_ssrc(peer), NULL, 0);
+			(void)rtcp_add_cname(out, peer_own_ssrc(peer), peer->t->rec->cname);
+		}
+		sign->in = peer->quality.bytes_in;
+		sign->out = peer->quality.bytes_out;
+		sign->told = false;
+		sign->due_us = now_us + REPORT_SIGN_US;
+	}
+	return now_us - sign->active_us < REPORT_SIGN_FOR_US ? sign->due_us : MEDIA_NEVER_DUE;
+}
+
 static int64_t next_report(int64_t now_us)
 {
 	uint32_t r;
@@ -282,6 +305,8 @@ int64_t report_run(struct media_peer *peer, int64_t now_us)
 	}
 	int64_t due = MIN(run_tracks(peer, &out, now_us), peer->report_due_us);
 	run_twcc(peer, &out, now_us);
+	peer->sign.told |= out.len > 0;
+	due = MIN(due, run_sign(peer, &out, now_us));
 	(void)peer_rtcp_end(peer, &out);
 	/* Another peer's loss may have called for something of ours meanwhile. */
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {

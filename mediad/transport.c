@@ -451,10 +451,10 @@ static const char *on_ufrag(void *arg, const char *ufrag)
 	if (ice_ufrag_index(ufrag, &index) < 0 || index >= subject->ts->slots_len || !subject->ts->slot[index].rec)
 		return NULL;
 	subject->t = &subject->ts->slot[index];
-	if (strcmp(ufrag, subject->t->rec->local_ufrag) == 0)
+	if (ice_ufrag_is(ufrag, subject->t->rec->local_ufrag))
 		return subject->t->rec->local_pwd;
 	subject->old = true;
-	return strcmp(ufrag, subject->t->ice->old_ufrag) == 0 ? subject->t->ice->old_pwd : NULL;
+	return ice_ufrag_is(ufrag, subject->t->ice->old_ufrag) ? subject->t->ice->old_pwd : NULL;
 }
 
 /* Somebody else proved this address, or it is gone: we do not send there any more. */
@@ -535,6 +535,17 @@ static void choose_address(struct transport *t, const struct session_address *ad
 		  nominated ? ", nominated" : "");
 }
 
+/* He is there, and wants what we send. */
+static void on_consent(struct transport *t, const char *why, int64_t now_us)
+{
+	t->rec->consent_us = now_us;
+	if (state_of(t) != TRANSPORT_DISCONNECTED)
+		return;
+	move(t, TRANSPORT_CONNECTED, why);
+	arm(t);
+	media_on_suspended(t, false);
+}
+
 /* May close the transport. */
 static void on_valid_check(struct transport *t, const struct session_address *address, bool nominated, bool old,
 			   int64_t now_us)
@@ -557,10 +568,8 @@ static void on_valid_check(struct transport *t, const struct session_address *ad
 		}
 		move(t, TRANSPORT_HANDSHAKE, "first check");
 		arm(t);
-	} else if (state_of(t) == TRANSPORT_DISCONNECTED) {
-		move(t, TRANSPORT_CONNECTED, "checked again");
-		arm(t);
-		media_on_suspended(t, false);
+	} else {
+		on_consent(t, "checked again", now_us);
 	}
 }
 
@@ -625,7 +634,7 @@ static bool on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_u
 	return media_on_rtp(t, slot, len, now_us);
 }
 
-static void on_rtcp(struct transport *t, uint8_t *data, size_t len, int64_t now_us)
+static void on_rtcp(struct transport *t, const struct session_address *from, uint8_t *data, size_t len, int64_t now_us)
 {
 	int err = srtp_in_rtcp(t->srtp_in, data, len, &len);
 
@@ -634,6 +643,12 @@ static void on_rtcp(struct transport *t, uint8_t *data, size_t len, int64_t now_
 		return;
 	}
 	on_authentic(t);
+	/* libnice checks no more once it has chosen, it keeps alive by indications that nobody signed. */
+	struct ice_valid *v = address_equal(from, &t->rec->send_to) ? ice_find(t->ice, from) : NULL;
+	if (v && state_of(t) != TRANSPORT_HANDSHAKE) {
+		v->checked_us = now_us;
+		on_consent(t, "RTCP again", now_us);
+	}
 	stat_add(&t->md->counters->rtcp_received, 1);
 	media_on_rtcp(t, data, len, now_us);
 }
@@ -669,6 +684,6 @@ bool transport_on_datagram(struct mediad *md, unsigned socket, const struct sock
 	}
 	if (kind == DEMUX_RTP)
 		return on_rtp(t, slot, len, now_us);
-	on_rtcp(t, data, len, now_us);
+	on_rtcp(t, &address, data, len, now_us);
 	return false;
 }

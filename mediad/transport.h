@@ -2,9 +2,12 @@
  *
  *   NEW ──first authenticated check──▶ HANDSHAKE ──keys + first authenticated SRTP/SRTCP──▶ CONNECTED
  *                                      HANDSHAKE ──keys + 1 s (a peer that only listens)──▶ CONNECTED
- *   CONNECTED ◀──check again── DISCONNECTED ◀──no check for 15 s── CONNECTED
+ *   CONNECTED ◀──consent again── DISCONNECTED ◀──no consent for 15 s── CONNECTED
  *   any ──close, close_notify, no check for 30 s after NEW, 30 s HANDSHAKE, fingerprint mismatch,
  *         45 s DISCONNECTED──▶ FREE
+ *
+ * Consent (RFC 7675) is an authenticated check, or authenticated RTCP from where we send to: not every full agent
+ * goes on checking.
  *
  * Lives in:  the mediad's heap; rec is its record in the session table and holds everything that must
  *            outlive this process.

@@ -104,7 +104,7 @@ struct session_transport {
 	struct id call, member, sign_in;
 	uint32_t worker;	    /* who made it; events go there while it lives */
 	int64_t made_us, joined_us; /* joined_us orders members in a call */
-	int64_t consent_us;	    /* last authenticated check */
+	int64_t consent_us;	    /* last authenticated check, or RTCP */
 	/* ICE */
 	char local_ufrag[16 + 1], local_pwd[32 + 1];
 	char remote_ufrag[SESSION_UFRAG_MAX + 1], remote_pwd[SESSION_PWD_MAX + 1];

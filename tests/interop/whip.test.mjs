@@ -1,4 +1,4 @@
-// Programs made of aiortc, which this project did not write, send into a call by WHIP and watch it by WHEP.
+// Programs made of aiortc and GStreamer, which this project did not write, send into a call by WHIP and watch it by WHEP.
 import { test, before, after } from "node:test";
 import assert from "node:assert/strict";
 import { Server, eventually } from "../support/server.mjs";
@@ -48,4 +48,33 @@ test("a stream is seen and heard by a member in Chromium, and by a watcher who s
   assert.equal(watched.sounds.filter((n) => n >= 50).length, 2);
   const left = [await ana.event("member.left"), await ana.event("member.left")];
   assert.deepEqual(left.map((e) => e.member.user.display_name).sort(), ["Hall camera", "Wall"]);
+});
+
+test("what GStreamer's webrtcbin publishes is seen and heard by a member in Chromium", { timeout: 300_000 }, async () => {
+  const { ana, bela, call } = await activeCall(server);
+  const { stream } = (await ana.must("POST", `/calls/${call.id}/streams`, { kind: "publish", name: "Hall camera" })).json;
+  const received = await join(bela, call);
+  let decoded;
+  const until = new Promise((resolve) => (decoded = resolve));
+  const running = pythonPeers("gst_member.py", [[stream.url, stream.token, "whip", 0, 120]], until);
+  running.catch(() => {});
+  const enough = eventually(
+    "Bela's Chromium has decoded the stream",
+    async () => {
+      const now = await received();
+      return now.frames >= 20 && now.samples >= 48_000;
+    },
+    120_000,
+    500,
+  );
+  try {
+    await Promise.race([enough, running]);
+  } finally {
+    decoded();
+  }
+  const [published] = await running;
+  assert.equal(published.connection, "connected");
+  assert.deepEqual(published.lines, {}, "a publisher is sent nothing");
+  const left = await ana.event("member.left");
+  assert.equal(left.member.user.display_name, "Hall camera");
 });

@@ -13,13 +13,13 @@ export async function activeCall(server) {
   return { ana, bela, call };
 }
 
-/** Participants made of python3-aiortc: a script of tests/interop, once with each list of arguments. All stay until each
- * has written its line about what it saw; resolves with these lines. */
-export async function pythonPeers(script, each) {
+/** Participants made of Python: a script of tests/interop, once with each list of arguments. All stay until each has
+ * written its line about what it saw, and as long as others need them; resolves with these lines. */
+export async function pythonPeers(script, each, until) {
   const children = each.map((args) => spawn("/usr/bin/python3", [path.join(ROOT, "tests/interop", script), ...args.map(String)]));
   const gone = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
   try {
-    return await Promise.all(
+    const told = await Promise.all(
       children.map((child, i) => {
         let out = "";
         let err = "";
@@ -33,6 +33,8 @@ export async function pythonPeers(script, each) {
         });
       }),
     );
+    await until;
+    return told;
   } finally {
     for (const child of children) child.stdin.end();
     await Promise.all(gone);

@@ -20,19 +20,7 @@ export class UdpProxy {
       });
       listener.on("message", (data, from) => {
         const key = `${i} ${from.address}:${from.port}`;
-        let up = proxy.clients.get(key);
-        if (!up) {
-          up = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
-          up.on("message", (back) => {
-            if (proxy.drop("down", key, back)) return void proxy.counts.dropped++;
-            proxy.counts.down++;
-            listener.send(back, from.port, from.address);
-          });
-          up.on("error", () => {});
-          up.once("listening", () => proxy.seenFrom.set(key, up.address().port));
-          proxy.clients.set(key, up);
-          proxy.sockets.push(up);
-        }
+        const up = proxy.clients.get(key) ?? proxy.open(key, listener, from);
         if (proxy.drop("up", key, data)) return void proxy.counts.dropped++;
         proxy.counts.up++;
         up.send(data, targets[i], "127.0.0.1");
@@ -40,6 +28,27 @@ export class UdpProxy {
       proxy.sockets.push(listener);
     }
     return proxy;
+  }
+
+  open(key, listener, from) {
+    const up = createSocket({ type: "udp4", recvBufferSize: 4 << 20 });
+    up.on("message", (back) => {
+      if (this.clients.get(key) !== up) return; // to an address that is nobody's any more
+      if (this.drop("down", key, back)) return void this.counts.dropped++;
+      this.counts.down++;
+      listener.send(back, from.port, from.address);
+    });
+    up.on("error", () => {});
+    up.once("listening", () => this.seenFrom.set(key, up.address().port));
+    this.clients.set(key, up);
+    this.sockets.push(up);
+    return up;
+  }
+
+  /** Forgets who is who, as a router does that starts anew: the server sees everybody come from another address. */
+  rebind() {
+    this.clients.clear();
+    this.seenFrom.clear();
   }
 
   /** The flow of a page's media. */

@@ -269,7 +269,17 @@ static void test_credentials(void **state)
 	}
 	assert_int_equal(ice_ufrag_index("", &index), -EPROTO);
 	assert_int_equal(ice_ufrag_index("AAA:aaaaaaaa", &index), -EPROTO);
-	assert_int_equal(ice_ufrag_index("AAAAaaaaaaaaa", &index), -EPROTO);
+	/* Something behind it says nothing; too much of it is another's. */
+	assert_int_equal(ice_ufrag_index("BAAAaaaaaaaa", &index), 0);
+	assert_int_equal(index, 1);
+	assert_int_equal(ice_ufrag_index("BAAAaaaaaaaa+12z", &index), 0);
+	assert_int_equal(index, 1);
+	assert_int_equal(ice_ufrag_index("BAAAaaaaaaaa+12zz", &index), -EPROTO);
+	assert_true(ice_ufrag_is("BAAAaaaaaaaa", "BAAAaaaaaaaa"));
+	assert_true(ice_ufrag_is("BAAAaaaaaaaa1", "BAAAaaaaaaaa"));
+	assert_false(ice_ufrag_is("BAAAaaaaaaab", "BAAAaaaaaaaa"));
+	assert_false(ice_ufrag_is("BAAAaaaaaaa", "BAAAaaaaaaaa"));
+	assert_false(ice_ufrag_is("", ""));
 }
 
 static void test_addresses(void **state)

@@ -19,7 +19,7 @@ struct client {
 	uint16_t audio_seq, video_seq, twcc_seq;
 	uint32_t timestamp;
 	uint16_t picture_id;
-	unsigned audio, video, rtx, keyframes, plis, twcc, reports;
+	unsigned audio, video, rtx, keyframes, plis, twcc, reports, packets, empty;
 	uint16_t last_video_seq, last_rtx_osn;
 	uint32_t last_frame;
 };
@@ -63,10 +63,12 @@ static void on_rtcp(struct peer *peer, unsigned socket, const uint8_t *data, siz
 	(void)peer;
 	(void)socket;
 	assert_int_equal(rtcp_check(data, len), 0);
+	c->packets++;
 	while (rtcp_next(&data, &len, &packet) == 0) {
 		c->plis += packet.type == RTCP_PSFB && packet.count == RTCP_PSFB_PLI;
 		c->twcc += packet.type == RTCP_RTPFB && packet.count == RTCP_RTPFB_TWCC;
 		c->reports += packet.type == RTCP_SR;
+		c->empty += packet.type == RTCP_RR && packet.count == 0;
 	}
 }
 
@@ -161,6 +163,31 @@ static void talk(struct client *a, struct client *b, unsigned frames)
 	}
 }
 
+/* The others fall silent: what comes every 300 ms says that the way is there, and ends after two seconds. */
+static void signs_of_life(void **state)
+{
+	static struct client a, b;
+	struct id call = id_random();
+
+	(void)state;
+	client_up(&a, &call, NULL, 1000);
+	client_up(&b, &call, NULL, 2000);
+	talk(&a, &b, 50);
+	one_mediad_run(&one, 100000);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned packets = a.packets;
+		one_mediad_run(&one, 400000);
+		assert_true(a.packets > packets);
+	}
+	one_mediad_run(&one, 1500000);
+	unsigned empty = a.empty;
+	one_mediad_run(&one, 3000000);
+	/* Reports as ever, one a second, not seven. */
+	assert_true(a.empty - empty <= 7);
+	a.peer = peer_free(a.peer);
+	b.peer = peer_free(b.peer);
+}
+
 static void call_between(const char *profiles_a, const char *profiles_b)
 {
 	static struct client a, b;
@@ -220,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE_MEDIAD_TEST(two_clients_gcm, &one),
 		ONE_MEDIAD_TEST(one_without_gcm, &one),
+		ONE_MEDIAD_TEST(signs_of_life, &one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include "tools/load/peer.h"
 #include "tests/support/peer_nice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -536,6 +537,7 @@ static void expire(struct transport *t, int64_t by_us)
 
 static void test_consent(void **state)
 {
+	static const uint8_t report[] = { 0x80, 201, 0, 1, 0xaa, 0xbb, 0xcc, 0x10 };
 	static struct client c;
 
 	(void)state;
@@ -561,6 +563,20 @@ static void test_consent(void **state)
 	assert_int_equal(state_of(&c), TRANSPORT_CONNECTED);
 	assert_int_equal(media_echo.resumed, 1);
 	expect_echo(&c, 3, 0);
+	/* One who checks no more, and goes on to report. */
+	for (unsigned i = 0; i < 2; i++) {
+		expire(transport_of(&c), 14 * USEC_PER_SEC);
+		assert_int_equal(peer_send_rtcp(c.peer, report, sizeof(report)), 0);
+		one_mediad_run(&one, 50000);
+		assert_int_equal(state_of(&c), TRANSPORT_CONNECTED);
+	}
+	expire(transport_of(&c), 16 * USEC_PER_SEC);
+	one_mediad_run(&one, 20000);
+	assert_int_equal(state_of(&c), TRANSPORT_DISCONNECTED);
+	assert_int_equal(peer_send_rtcp(c.peer, report, sizeof(report)), 0);
+	one_mediad_run(&one, 50000);
+	assert_int_equal(state_of(&c), TRANSPORT_CONNECTED);
+	assert_int_equal(media_echo.resumed, 2);
 	/* Gone for good. */
 	expire(transport_of(&c), 16 * USEC_PER_SEC);
 	one_mediad_run(&one, 20000);
@@ -680,6 +696,36 @@ static void test_ice_restart(void **state)
 	assert_int_equal(peer_checks_answered(c.peer, 0), answered + 2);
 	/* Same association, same indexes. */
 	expect_echo(&c, 2, 0);
+	client_close(&c);
+}
+
+/* The client's way is dead, the one for requests too: it checks from elsewhere, under our name with something behind.
+ */
+static void test_ice_restart_alone(void **state)
+{
+	static struct client c;
+	char ufrag[sizeof(c.answer.head.ufrag) + ICE_UFRAG_MORE + 1];
+
+	(void)state;
+	client_up(&c, NULL);
+	expect_echo(&c, 1, 0);
+	peer_checks_set(c.peer, 0);
+	assert_int_equal(peer_socket_add(c.peer, NULL, 0), 1);
+	struct peer_remote remote = one_mediad_remote(&one, &c.answer, 0);
+	uint64_t bad = count(&COUNTERS->stun_bad);
+	snprintf(ufrag, sizeof(ufrag), "%s12345", c.answer.head.ufrag);
+	remote.ufrag = ufrag;
+	assert_int_equal(peer_remote_set(c.peer, &remote), 0);
+	assert_int_equal(peer_check(c.peer, 1, true, false), 0);
+	one_mediad_run(&one, 30000);
+	assert_int_equal(count(&COUNTERS->stun_bad), bad + 1);
+	expect_echo(&c, 2, 0);
+	ufrag[ICE_UFRAG_LEN + 3] = 0;
+	assert_int_equal(peer_remote_set(c.peer, &remote), 0);
+	assert_int_equal(peer_check(c.peer, 1, true, false), 0);
+	one_mediad_run(&one, 30000);
+	assert_int_equal(peer_checks_answered(c.peer, 1), 1);
+	expect_echo(&c, 3, 1);
 	client_close(&c);
 }
 
@@ -962,6 +1008,7 @@ int main(void)
 		TRANSPORT_TEST(test_role_conflict),
 		TRANSPORT_TEST(test_wrong_password),
 		TRANSPORT_TEST(test_ice_restart),
+		TRANSPORT_TEST(test_ice_restart_alone),
 		TRANSPORT_TEST(test_stolen_address),
 		TRANSPORT_TEST(test_peer_closes),
 		TRANSPORT_TEST(test_garbage),

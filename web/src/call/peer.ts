@@ -6,6 +6,7 @@
 import { encodingsFor, heightOf, RIDS } from './layers'
 import type { Sample } from './stats'
 import { readSample } from './stats'
+import { answerAnew, LOOK_EVERY_MS, WayWatch } from './ways'
 
 export type PeerState = 'connecting' | 'connected' | 'disconnected' | 'failed'
 
@@ -95,6 +96,15 @@ export class Peer implements PeerLike {
   private closed = false
   private wanted: ReadonlySet<string> = new Set(RIDS)
   private turn: Promise<void> = Promise.resolve()
+  private readonly ways: WayWatch
+  private readonly waysTimer: ReturnType<typeof setInterval>
+  /** The server's last answer; null while an offer waits for one. */
+  private answer: string | null = null
+  private restarts = 0
+  /** Restarts since that answer. */
+  private renamed = 0
+  /** The line that was heard last is asked first. */
+  private heardLast: RTCRtpReceiver | null = null
 
   constructor(iceServers: RTCIceServer[], tracks: SentTracks, handlers: PeerHandlers) {
     const pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' })
@@ -142,9 +152,20 @@ export class Peer implements PeerLike {
       track.addEventListener('mute', changed)
       changed()
     })
+    this.ways = new WayWatch({
+      newest: () => this.newest(),
+      arrived: () => this.arrived(),
+      sends: () => Object.values(this.lines).some(({ sender }) => sender.track !== null),
+      restart: () => this.restartAlone(),
+    })
+    this.waysTimer = setInterval(() => {
+      if (this.answer === null || pc.connectionState === 'new') this.ways.forget()
+      else void this.ways.look(performance.now()).catch(() => undefined)
+    }, LOOK_EVERY_MS)
   }
 
   async offer(iceRestart = false): Promise<string> {
+    this.answer = null
     const offer = await this.pc.createOffer({ iceRestart })
     await this.pc.setLocalDescription(offer)
     // Candidates are not waited for: the server learns addresses from our checks.
@@ -152,7 +173,9 @@ export class Peer implements PeerLike {
   }
 
   async accept(answer: string): Promise<void> {
-    await this.pc.setRemoteDescription({ type: 'answer', sdp: answer })
+    await this.pc.setRemoteDescription({ type: 'answer', sdp: answerAnew(answer, this.restarts, 0) })
+    this.answer = answer
+    this.renamed = 0
     await this.keepScreenSharp()
   }
 
@@ -215,7 +238,52 @@ export class Peer implements PeerLike {
 
   close(): void {
     this.closed = true
+    clearInterval(this.waysTimer)
     this.pc.close()
+  }
+
+  /** Of all lines, in ms. */
+  private newest(): number | null {
+    const now = performance.timeOrigin + performance.now()
+    let newest: number | null = null
+    const receivers = this.pc.getReceivers()
+    if (this.heardLast) receivers.unshift(this.heardLast)
+    for (const receiver of receivers) {
+      const [source] = receiver.getSynchronizationSources()
+      if (!source || (newest !== null && now - source.timestamp >= newest)) continue
+      newest = now - source.timestamp
+      this.heardLast = receiver
+      if (newest < LOOK_EVERY_MS) break
+    }
+    return newest
+  }
+
+  private async arrived(): Promise<number | null> {
+    let arrived: number | null = null
+    for (const entry of (await this.pc.getStats()).values())
+      if (entry.type === 'transport')
+        arrived = (arrived ?? 0) + Number(entry.packetsReceived ?? entry.bytesReceived)
+    return Number.isNaN(arrived) ? null : arrived
+  }
+
+  /** ICE restarts; the answer is the last one under another name. What goes wrong is left to who asks the server. */
+  private async restartAlone(): Promise<void> {
+    const { answer } = this
+    const state = () => this.pc.signalingState
+    if (answer === null || this.closed || state() !== 'stable') return
+    this.restarts++
+    this.renamed++
+    try {
+      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }))
+      if (this.answer !== answer) return
+      await this.pc.setRemoteDescription({
+        type: 'answer',
+        sdp: answerAnew(answer, this.restarts, this.renamed),
+      })
+    } catch {
+      if (state() === 'have-local-offer')
+        await this.pc.setLocalDescription({ type: 'rollback' }).catch(() => undefined)
+    }
   }
 
   /** The layers fit the camera, nobody gets what nobody watches, and where there is no camera there is no picture. */
