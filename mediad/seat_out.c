@@ -115,7 +115,7 @@ static unsigned red_depth(struct media_peer *peer, int64_t now_us)
 	}
 	if (peer->bwe) {
 		bool full = bwe_queue_us(peer->bwe) >= BWE_QUEUE_FULL_US;
-		return red_look(&peer->red, bwe_loss(peer->bwe), full ? 0 : bwe_rate(peer->bwe, now_us), streams,
+		return red_look(&peer->red, bwe_lossy(peer->bwe), full ? 0 : bwe_rate(peer->bwe, now_us), streams,
 				now_us);
 	}
 	uint64_t room_bps = remb ? peer->rate.remb_bps : ROOM_UNKNOWN_BPS;

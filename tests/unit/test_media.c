@@ -182,8 +182,8 @@ static void signs_of_life(void **state)
 	one_mediad_run(&one, 1500000);
 	unsigned empty = a.empty;
 	one_mediad_run(&one, 3000000);
-	/* Reports as ever, one a second, not seven. */
-	assert_true(a.empty - empty <= 7);
+	/* Reports as ever, one or two a second; signs would make it ten more. */
+	assert_true(a.empty - empty <= 10);
 	a.peer = peer_free(a.peer);
 	b.peer = peer_free(b.peer);
 }

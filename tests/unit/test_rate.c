@@ -142,7 +142,7 @@ static void fewer_pictures(unsigned mediads)
 	static const struct {
 		double bps;
 		unsigned least, most; /* pictures a second */
-	} path[] = { { 600e3, 14, 17 }, { 330e3, 7, 9 }, { 5e6, 29, 31 } };
+	} path[] = { { 680e3, 14, 17 }, { 380e3, 7, 9 }, { 5e6, 29, 31 } };
 
 	source->video.temporal = true;
 	source->video.bytes = 1060;
