@@ -90,7 +90,9 @@ static void test_hosts_of_authorities(void **state)
 
 static void test_ports(void **state)
 {
-	static const char *const bad[] = { "", "0", "00000", "65536", "99999", "123456", "+80", "-1", " 80", "80 ", "8x" };
+	static const char *const bad[] = {
+		"", "0", "00000", "65536", "99999", "123456", "+80", "-1", " 80", "80 ", "8x"
+	};
 	uint16_t port = 7;
 
 	(void)state;
