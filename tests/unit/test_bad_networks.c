@@ -318,15 +318,13 @@ static void assert_between(double value, double low, double high)
 		fail_msg("%.3f is not between %.3f and %.3f", value, low, high);
 }
 
-static double mean(const struct net *net, unsigned from_s, unsigned to_s, size_t field)
-{
-	double sum = 0;
-
-	for (unsigned i = from_s; i < to_s; i++)
-		sum += *(const double *)((const char *)&net->at[i] + field);
-	return sum / (to_s - from_s);
-}
-#define MEAN(net, from, to, field) mean(net, from, to, offsetof(struct moment, field))
+#define MEAN(net, from, to, field)                          \
+	({                                                  \
+		double sum_ = 0;                            \
+		for (unsigned i_ = (from); i_ < (to); i_++) \
+			sum_ += (net)->at[i_].field;        \
+		sum_ / ((to) - (from));                     \
+	})
 
 static struct seen sum_up(const struct net *net, const char *name, unsigned from_s, unsigned to_s)
 {

@@ -96,7 +96,7 @@ describe('the watch on the way', () => {
     await way.run(8_000)
     const waits = way.restarts.slice(1).map((at, n) => at - way.restarts[n]!)
     expect(waits.length).toBeGreaterThan(3)
-    expect([...waits].sort((a, b) => a - b)).toEqual(waits)
+    expect(waits.toSorted((a, b) => a - b)).toEqual(waits)
     const tries = way.restarts.length
     way.flowing = true
     way.signs = 150
