@@ -222,6 +222,8 @@ test("whoever speaks has a ring, whoever is silent has none", async () => {
   const rings = (name) => ana.figure(name).evaluate((one) => [...one.querySelectorAll("span")].some((s) => s.dataset.speaks && getComputedStyle(s).opacity === "1"));
   await bela.page.keyboard.press("m");
   await eventually("Chidi's ring is on", () => rings("Chidi"), 120_000);
+  // What she said just before is still on its way.
+  await eventually("Bela's ring goes out", async () => !(await rings("Bela")), 120_000);
   for (let n = 0; n < 10; n++) {
     assert.equal(await rings("Bela"), false, "a muted person never has it");
     await sleep(100);
