@@ -24,7 +24,7 @@ const MOST_MS = 15_000; // the machine may be busy; what it took is printed
 let server, laptop, home, away;
 
 async function start(plan) {
-  execFileSync("ip", ["addr", "add", plan.server, "dev", "lo"]);
+  execFileSync("ip", ["addr", "replace", plan.server, "dev", "lo"]);
   laptop = Machine.create();
   laptop.plug("wire", ...plan.first);
   laptop.plug("wifi", ...plan.second);
