@@ -175,6 +175,11 @@ int64_t bwe_rtt_us(const struct bwe *bwe)
 	return bwe->rtt_us;
 }
 
+uint32_t bwe_capacity(const struct bwe *bwe)
+{
+	return (uint32_t)bwe->capacity;
+}
+
 int64_t bwe_cut_us(const struct bwe *bwe)
 {
 	return bwe->cut_us;

@@ -143,6 +143,8 @@ uint32_t bwe_rate(struct bwe *bwe, int64_t now_us);
 /* What arrived of late, bit/s; 0: not known yet. */
 uint32_t bwe_arriving(const struct bwe *bwe);
 int64_t bwe_rtt_us(const struct bwe *bwe);
+/* What arrived when over-use was met; 0: it was not, or the path has become another since. */
+uint32_t bwe_capacity(const struct bwe *bwe);
 /* When congestion was last met: over-use, loss or silence; 0 = never. */
 int64_t bwe_cut_us(const struct bwe *bwe);
 /* By how much the fastest packet of the last moments was slower than the fastest in the last minute. */

@@ -321,6 +321,7 @@ int64_t media_run(struct media *media, int64_t now_us)
 {
 	int64_t due = MIN(relay_run(media, now_us), speaker_run(media, now_us));
 
+	due = MIN(due, pacing_run(media, now_us)); /* before probes: what waits fills them */
 	due = MIN(due, MIN(demand_run(media, now_us), rate_run(media, now_us)));
 	due = MIN(due, media->reseat_at_us);
 

@@ -17,6 +17,7 @@
 #include "lib/twcc.h"
 #include "mediad/bwe.h"
 #include "mediad/media.h"
+#include "mediad/pacing.h"
 #include "mediad/rate.h"
 #include "mediad/red.h"
 #include "mediad/seat.h"
@@ -94,6 +95,7 @@ struct media_peer {
 	struct bwe *bwe;   /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
 	struct peer_rate rate;
 	struct red red;		     /* is sound sent twice */
+	struct pacing *pacing;	     /* NULL: congestion was never met, nothing ever waits */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	bool rtt_known;
@@ -145,6 +147,7 @@ struct media {
 	int64_t rate_due_us, rate_tick_us;
 	struct media_peer *probed; /* list of the peers to whom a probe is under way (rate.c) */
 	bool rate_due;		   /* what some peer receives has changed */
+	struct media_peer *paced;  /* list of the peers for whom packets wait (pacing.c) */
 	struct relay *relay;
 	int64_t ntp_offset_us; /* NTP time (us since 1900) = CLOCK_MONOTONIC + offset */
 	struct call *talking;  /* calls in which somebody is heard (speaker.c) */

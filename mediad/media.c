@@ -266,6 +266,7 @@ void media_on_closed(struct transport *t)
 		return;
 	struct media *media = peer->media;
 	peer->connected = false;
+	pacing_end(peer);
 	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++)
 		peer->seat[i] = seat_free(peer->seat[i]);
 	for (unsigned i = 0; i < SESSION_MLINES_MAX; i++) {

@@ -219,6 +219,9 @@ static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
 	struct peer_rate *r = &peer->rate;
 	struct alloc_path path = peer->bwe ? path_by_bwe(peer, now_us) : path_by_remb(peer, now_us);
 
+	path.pressed = path.pressed || pacing_stands(peer, now_us);
+	if (path.pressed)
+		pacing_begin(peer);
 	r->limited = r->limited || path.pressed;
 	path.open = !r->limited;
 	/* Room for what is sent twice. When congestion was just met it is much, and soon over. */
@@ -311,7 +314,8 @@ static void probe_go_on(struct media_peer *peer, int64_t now_us)
 	struct peer_rate *r = &peer->rate;
 	double due = (double)r->probe.bps / 8e6 * (double)(now_us - r->probe_us);
 
-	while (r->probe.cluster && !probe_is_over(r) && r->probe_sent <= due) {
+	/* What waits leaves at the probe's rate and is better than padding. */
+	while (r->probe.cluster && !probe_is_over(r) && r->probe_sent <= due && !pacing_waits(peer)) {
 		uint32_t before = r->probe_sent;
 		if (!pad(peer, now_us) || r->probe_sent == before)
 			r->probe.cluster = 0;
@@ -411,9 +415,7 @@ void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number
 	struct media_peer *peer = seat->peer;
 	struct peer_rate *r = &peer->rate;
 
-	if (!is_rtx)
-		seat->meter.bytes += bytes + BWE_OVERHEAD;
-	else if (r->probe.cluster == 0)
+	if (is_rtx && r->probe.cluster == 0)
 		r->rtx_bytes += bytes + BWE_OVERHEAD;
 	if (!peer->bwe || !numbered)
 		return;

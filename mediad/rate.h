@@ -39,6 +39,12 @@ struct seat_meter {
 	int64_t since_us; /* 0 = not measured */
 };
 
+/* A packet of the seat's stream, of so many bytes, leaves now or waits for its time. */
+static inline void rate_meter(struct seat_meter *meter, unsigned bytes)
+{
+	meter->bytes += bytes + BWE_OVERHEAD;
+}
+
 struct peer_rate {
 	struct alloc alloc;
 	bool due, limited; /* limited: congestion was met once */

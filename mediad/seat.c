@@ -95,6 +95,7 @@ struct seat *seat_free(struct seat *seat)
 	if (!seat)
 		return NULL;
 	struct track *track = seat->source;
+	pacing_forget(seat);
 	seat_unlink(seat);
 	if (track)
 		track_seats_changed(track);

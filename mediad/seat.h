@@ -77,7 +77,8 @@ struct seat {
 	} late;
 	/* Retransmissions allowed: one more with each packet, so they never cost more than the stream itself. */
 	uint32_t resend_budget;
-	uint32_t resent_ms[SESSION_HISTORY]; /* when each was retransmitted last; 0 = never */
+	uint32_t resent_ms[SESSION_HISTORY];  /* when each was retransmitted last; 0 = never */
+	uint64_t waits[SESSION_HISTORY / 64]; /* pacing.c: which of them have not left yet */
 };
 
 int seat_new(struct media_peer *peer, unsigned mline, struct seat **ret_seat);

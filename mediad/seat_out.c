@@ -14,6 +14,7 @@
 #define SRTP_TAG	 16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX 14
 #define SEAT_PAD_RECENT	 64		       /* packets of the history that padding is taken from */
+#define SEAT_HEADERS	 24		       /* bytes of RTP header and extensions, about */
 #define SOUND_US	 (500 * USEC_PER_MSEC) /* a seat that sent sound so long ago does so now */
 #define LOSS_FRESH_US	 (10 * USEC_PER_SEC)
 #define ROOM_UNKNOWN_BPS 1000000
@@ -224,6 +225,7 @@ static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_writ
 	return payload_len ? w.len + prefix + payload_len : 0;
 }
 
+/* As it leaves: the transport-wide number and the time of sending are of now. */
 static int send_now(struct seat *seat, const struct seat_write *write, int64_t now_us)
 {
 	struct mediad *md = seat->peer->media->md;
@@ -240,10 +242,49 @@ static int send_now(struct seat *seat, const struct seat_write *write, int64_t n
 		return err;
 	rate_on_sent(seat, write->is_rtx, seat->peer->t->rec->twcc_tx_seq != number, number, (unsigned)len + SRTP_TAG,
 		     now_us);
+	if (!write->is_rtx && !write->waited)
+		rate_meter(&seat->meter, (unsigned)len + SRTP_TAG);
+	if (UNLIKELY(seat->peer->pacing))
+		pacing_on_sent(seat->peer, (unsigned)len + SRTP_TAG + BWE_OVERHEAD, now_us);
 	stat_add(&md->counters->packets_forwarded, 1);
 	stat_add(&md->counters->bytes_forwarded, len);
 	seat->peer->quality.bytes_in += len;
 	return 0;
+}
+
+/* Of a peer with a pacer: does a packet of the seat's history wait? Sound never does. */
+static bool seat_holds(struct seat *seat, enum pacer_class class, const struct session_history *h, uint64_t index,
+		       unsigned payload_len, bool marker, int64_t now_us)
+{
+	struct pacer_packet packet = {
+		.seat = seat,
+		.index = index,
+		.what = *h,
+		.bytes = (uint16_t)(payload_len + SEAT_HEADERS + SRTP_TAG + BWE_OVERHEAD),
+		.class = class,
+		.marker = marker,
+	};
+
+	return seat->rec->media == MEDIA_VIDEO && pacing_holds(seat->peer, &packet, now_us);
+}
+
+/* Not inline: the way of all others stays short. What is empty is not in the history; it keeps its place in the order.
+ */
+__attribute__((noinline)) static bool seat_waits(struct seat *seat, const struct seat_write *write, int64_t now_us)
+{
+	const struct session_history empty = {
+		.seq = (uint16_t)write->index,
+		.timestamp = write->timestamp,
+		.pt = write->pt,
+	};
+	const struct session_history *h = &seat->rec->history[write->index % SESSION_HISTORY];
+	unsigned payload_len = write->padding ? write->padding : write->head->payload_len;
+
+	if (!seat_holds(seat, PACER_PICTURE, write->padding ? &empty : h, write->index, payload_len, write->marker,
+			now_us))
+		return false;
+	rate_meter(&seat->meter, payload_len + SEAT_HEADERS + SRTP_TAG);
+	return true;
 }
 
 /* The stored packet that went out as h says, from whichever ring; false: overwritten meanwhile. */
@@ -328,10 +369,13 @@ int seat_send(struct seat *seat, const struct seat_write *write, int64_t now_us)
 		bool leaves = seat->late.waits ? late_ends(seat, write, now_us) : !late_begins(seat, write, now_us);
 		if (UNLIKELY(!leaves))
 			return 0;
+	} else if (UNLIKELY(seat->peer->pacing) && seat_waits(seat, write, now_us)) {
+		return 0;
 	}
 	return send_now(seat, write, now_us);
 }
 
+/* By RTX, as h says that it went out before. */
 static bool seat_resend(struct seat *seat, const struct session_history *h, int64_t now_us)
 {
 	struct session_seat *rec = seat->rec;
@@ -356,7 +400,47 @@ static bool seat_resend(struct seat *seat, const struct session_history *h, int6
 		.osn = h->seq,
 	};
 	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
-	return seat_send(seat, &write, now_us) == 0;
+	return send_now(seat, &write, now_us) == 0;
+}
+
+/* The receiver misses it: sent again, now or when there is room. */
+static bool seat_repeat(struct seat *seat, const struct session_history *h, int64_t now_us)
+{
+	bool is_rtx;
+	const struct session_codec *codec = codec_find(seat_mline(seat), h->pt, &is_rtx);
+
+	if (UNLIKELY(seat->peer->pacing) && codec && codec->rtx_pt &&
+	    seat_holds(seat, PACER_AGAIN, h, 0, RTX_BYTES, false, now_us))
+		return true;
+	return seat_resend(seat, h, now_us);
+}
+
+bool seat_send_waiting(struct seat *seat, const struct pacer_packet *packet, int64_t now_us)
+{
+	const struct session_history *h = &packet->what;
+	struct ring_head head;
+	uint8_t buf[RING_PACKET_MAX];
+
+	if (packet->class == PACER_AGAIN)
+		return seat_resend(seat, h, now_us);
+	if (h->generation == 0)
+		memset(&head, 0, sizeof(head)); /* an empty one */
+	else if (!history_read(seat, h, &head, buf))
+		return false;
+	struct seat_write write = {
+		.head = &head,
+		.data = buf,
+		.index = packet->index,
+		.ssrc = seat->rec->ssrc,
+		.timestamp = h->timestamp,
+		.picture_id = h->picture_id,
+		.tl0picidx = h->tl0picidx,
+		.pt = h->pt,
+		.marker = packet->marker,
+		.waited = true,
+		.padding = h->generation == 0,
+	};
+	return send_now(seat, &write, now_us) == 0;
 }
 
 bool seat_pad_again(struct seat *seat, int64_t now_us)
@@ -395,7 +479,7 @@ bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us)
 		.padding = (uint8_t)MAX(1, MIN(bytes, UINT8_MAX)),
 	};
 	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
-	return seat_send(seat, &write, now_us) == 0;
+	return send_now(seat, &write, now_us) == 0;
 }
 
 void seat_resend_again(struct seat *seat, uint16_t seq, int64_t now_us)
@@ -403,7 +487,7 @@ void seat_resend_again(struct seat *seat, uint16_t seq, int64_t now_us)
 	const struct session_history *h = &seat->rec->history[seq % SESSION_HISTORY];
 
 	if (h->generation == 0 || h->seq != seq || !peer_can_send(seat->peer) || seat->limit == 0 ||
-	    seat->resend_budget == 0 || !seat_resend(seat, h, now_us))
+	    seat->resend_budget == 0 || pacing_has(seat, seq) || !seat_repeat(seat, h, now_us))
 		return;
 	seat->resend_budget--;
 	stat_add(&seat->peer->media->md->counters->rtx_sent, 1);
@@ -429,6 +513,8 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 		stat_add(&counters->rtx_missing, 1);
 		return;
 	}
+	if (UNLIKELY(pacing_has(seat, seq)))
+		return; /* it has not left yet */
 	/* Asked again within a round trip: the answer to the first is still under way. */
 	if (seat->resent_ms[i] && (now_ms - seat->resent_ms[i]) * USEC_PER_MSEC < pause)
 		return;
@@ -437,7 +523,7 @@ void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us)
 		return;
 	}
 	seat->resent_ms[i] = now_ms;
-	if (seat->resend_budget > 0 && seat_resend(seat, h, now_us)) {
+	if (seat->resend_budget > 0 && seat_repeat(seat, h, now_us)) {
 		seat->resend_budget--;
 		stat_add(&counters->rtx_sent, 1);
 		rate_on_resent(seat, seq, now_us);

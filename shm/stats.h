@@ -83,7 +83,11 @@ struct stats_mediad {
 	stat_t seats_limited, seats_weak;
 	/* counters: packets of sound that carried older ones along, and what that added */
 	stat_t red_packets, red_bytes;
-	stat_t reserved[21];
+	stat_t paced_packets;	 /* parley_mediad_paced_packets_total{mediad}: waited for room in a narrow path, */
+	stat_t paced_wait_us;	 /* so long in all, */
+	stat_t paced_longest_us; /* and so long one of them */
+	stat_t paced_dropped;	 /* never left */
+	stat_t reserved[17];
 } SHM_ALIGNED;
 
 struct stats_region {

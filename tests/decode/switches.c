@@ -5,7 +5,9 @@
  * quarter of it. What the receiver gets is one stream: without a gap in any of its numbers,
  * and decoded without a complaint into exactly the pictures that a decoder beside each encoder has seen.
  *
- *     decode [vp8* | h264* | vp9* | av1*]      SWITCHES (60) of each, SEED (1) */
+ * The way to the receiver is paced in every third call, so that most of a key frame waits.
+ *
+ *     decode [vp8* | h264* | vp9* | av1*]      SWITCHES (60) of each, SEED (1), PACED: kbit/s, in all calls */
 #include "tests/decode/picture.h"
 #include "tests/lab/media_lab.h"
 
@@ -20,7 +22,8 @@
 #define LAYERS	 3
 #define KNOWN	 (1u << 20)
 #define PICTURES (1u << 16)
-#define PER_LAB	 20 /* switches; then begins another call */
+#define PER_LAB	 20  /* switches; then begins another call */
+#define PACED	 400 /* kbit/s */
 
 /* An encoded picture: how its payloads are recognised, and what is seen in it. */
 struct known {
@@ -56,9 +59,10 @@ static struct scene {
 	struct taken *taken; /* by index - first */
 	uint64_t first, highest;
 	unsigned switches, frames, left_out, filled, seats_switched, layers_switched;
+	uint64_t waited;
 } the;
 
-static unsigned seed = 1, wanted = 60;
+static unsigned seed = 1, wanted = 60, paced = 0;
 
 static uint32_t pick(uint32_t n)
 {
@@ -299,6 +303,9 @@ static void play(unsigned round)
 	/* Nobody allocates but we. */
 	free(lab_peer(the.watcher)->bwe);
 	lab_peer(the.watcher)->bwe = NULL;
+	bool waits = paced || round % 3 == 2;
+	if (waits)
+		lab_pace(the.watcher, (paced ? paced : PACED) * 1000);
 	for (unsigned maps = seat->maps; seat->maps - maps < target;) {
 		unsigned present = seat->source->member->id.b[0] - 1u, next = pick(3) ? present : pick(SOURCES);
 		if (pick(8) == 0) { /* for a moment nobody */
@@ -321,6 +328,8 @@ static void play(unsigned round)
 	/* It never stood still for long: pictures are 33 to 47 ms apart, and of some layers only every fourth goes. */
 	assert_true(frames >= (last->at_us - first->at_us) / (the.codec == CODEC_VP8 ? 240000 : 60000));
 	the.frames += frames;
+	the.waited += stat_get(&lab_counters(lab, lab->mediads - 1)->paced_packets);
+	assert_true(!waits || the.waited > 0);
 	decoder_free(decoder);
 	lab_free(lab);
 }
@@ -345,9 +354,9 @@ static void switches(enum codec codec)
 		play(round);
 	assert_true((the.left_out > 0) == (codec == CODEC_VP8));
 	print_message("# %s: %u switches (%u of the person, %u of the layer), %u pictures and %u left out (%u late), "
-		      "not one complaint\n",
+		      "%lu packets waited, not one complaint\n",
 		      codec_name(codec), the.switches, the.seats_switched, the.layers_switched, the.frames,
-		      the.left_out, the.filled);
+		      the.left_out, the.filled, (unsigned long)the.waited);
 	for (unsigned i = 0; i < SOURCES; i++) {
 		for (unsigned k = 0; k < LAYERS; k++) {
 			encoder_free(the.layer[i][k].encoder);
@@ -396,6 +405,8 @@ int main(int argc, char **argv)
 		wanted = (unsigned)strtoul(getenv("SWITCHES"), NULL, 10);
 	if (getenv("SEED"))
 		seed = (unsigned)strtoul(getenv("SEED"), NULL, 10);
+	if (getenv("PACED"))
+		paced = (unsigned)strtoul(getenv("PACED"), NULL, 10);
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	picture_init();

@@ -1206,6 +1206,20 @@ void lab_check_stream(const struct lab *lab, const struct lab_stream *s, int64_t
 	assert_true(n > 0);
 }
 
+void lab_pace(struct lab_device *d, uint32_t bps)
+{
+	struct media_peer *peer = lab_peer(d);
+
+	pacing_begin(peer);
+	assert_non_null(peer->pacing);
+	peer->pacing->bps = bps;
+	peer->pacing->bps_us = INT64_MAX / 2; /* fresh for ever */
+	if (!peer->bwe)
+		return;
+	peer->bwe->delay_limit = peer->bwe->capacity = bps;
+	peer->bwe->cluster.begun_us = INT64_MAX / 2; /* one probe that never ends, so that no other begins */
+}
+
 /* ---- time ---- */
 
 static void device_run(struct lab_device *d)

@@ -193,6 +193,9 @@ void lab_rtcp(struct lab_device *d, const uint8_t *data, size_t len);
 void lab_say(struct lab_device *d, const uint8_t *data, size_t len);
 /* A packet of that sender, as it stands; *ret_len bytes. */
 size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool key, unsigned place, uint8_t *p);
+/* What goes to a connected device is paced at that rate from now on, as where over-use has shown it; no probe looks for
+ * more. */
+void lab_pace(struct lab_device *d, uint32_t bps);
 /* Time goes by in steps of 1 ms: devices send, the network delivers, mediads turn. */
 void lab_run(struct lab *lab, int64_t us);
 void lab_turn(struct lab *lab);

@@ -332,10 +332,12 @@ static void what_is_sent_again_does_not_fill_the_queue(void **state)
 	lab_run(lab, 5 * USEC_PER_SEC);
 	uint64_t sent = stat_get(&counters->rtx_sent);
 	watcher->down_bps = 300e3;
+	watcher->down_queue_ms = 60; /* so short that it loses, paced as all is soon */
 	lab_run(lab, 3 * USEC_PER_SEC);
 	assert_true(watcher->down_dropped > 20);
-	/* A quarter of 300 kbit/s for three seconds are 94 packets of the highest layer. */
-	assert_in_range(stat_get(&counters->rtx_sent) - sent, 1, 94);
+	/* A quarter of 300 kbit/s for three seconds were 94 packets of the highest layer, but what was lost of that one
+	 * is not sent again. All that is asked for were 87 of the others. */
+	assert_in_range(stat_get(&counters->rtx_sent) - sent, 1, 60);
 	assert_true(stat_get(&counters->rtx_missing) > 0);
 	assert_true(source->open);
 	lab_free(lab);
