@@ -96,6 +96,18 @@ struct older {
 
 static bool history_read(struct seat *seat, const struct session_history *h, struct ring_head *ret_head, uint8_t *buf);
 
+/* What copies may take. Where only sound goes the estimate is low, as nothing more was tried: one copy fits a path on
+ * which no queue stands and nothing is lost to congestion. */
+static uint32_t red_room(const struct media_peer *peer, unsigned streams, int64_t now_us)
+{
+	int64_t queue_us = bwe_queue_us(peer->bwe);
+
+	if (queue_us >= BWE_QUEUE_FULL_US)
+		return 0;
+	bool clear = queue_us < BWE_QUEUE_US && bwe_loss(peer->bwe) <= 0;
+	return MAX(bwe_rate(peer->bwe, now_us), clear ? MAX(streams, 1) * RED_ONE_BPS : 0);
+}
+
 /* Without transport-wide feedback the receiver's reports tell, and its own estimate. */
 static unsigned red_depth(struct media_peer *peer, int64_t now_us)
 {
@@ -114,11 +126,8 @@ static unsigned red_depth(struct media_peer *peer, int64_t now_us)
 		if (seat->loss_us && now_us - seat->loss_us < LOSS_FRESH_US)
 			worst = MAX(worst, seat->fraction_lost);
 	}
-	if (peer->bwe) {
-		bool full = bwe_queue_us(peer->bwe) >= BWE_QUEUE_FULL_US;
-		return red_look(&peer->red, bwe_lossy(peer->bwe), full ? 0 : bwe_rate(peer->bwe, now_us), streams,
-				now_us);
-	}
+	if (peer->bwe)
+		return red_look(&peer->red, bwe_lossy(peer->bwe), red_room(peer, streams, now_us), streams, now_us);
 	uint64_t room_bps = remb ? peer->rate.remb_bps : ROOM_UNKNOWN_BPS;
 	return red_look(&peer->red, worst / 256.0, (uint32_t)MIN(room_bps, UINT32_MAX), streams, now_us);
 }

@@ -132,9 +132,10 @@ class Peer:
         return self.rtc.get_property("connection-state").value_nick
 
     def look(self):
-        if self.connection() == "connected" if self.publishes_only else self.received.enough():
+        enough = self.connection() == "connected" if self.publishes_only else self.received.enough()
+        if enough:
             self.loop.quit()
-        return True
+        return not enough  # once: the loop runs again while the others look
 
     def run(self, seconds):
         GLib.timeout_add(20, self.take)
