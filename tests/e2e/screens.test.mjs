@@ -211,7 +211,7 @@ test("the figures: opened by mouse and by key, true, alive, and closed by Escape
     const pair = stats.find((s) => s.type === "candidate-pair" && s.nominated && s.state === "succeeded");
     return stats.find((s) => s.id === pair.remoteCandidateId).port;
   });
-  assert.equal(Number(await reading(ana, "Media process")), port - server.ports.media, "the process that serves this page");
+  assert.equal(Number(await reading(ana, "Media process")), port - server.outside, "the process that serves this page");
   for (const name of ["Bela", "Chidi"]) {
     await eventually(`${name} is as large as the figures say`, async () => {
       const { width, height } = await sizeOf(ana, name);
