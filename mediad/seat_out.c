@@ -2,7 +2,7 @@
 
 #include "mediad/call.h"
 #include "mediad/egress.h"
-#include "mediad/red.h"
+#include "mediad/sound.h"
 
 #include <string.h>
 
@@ -13,11 +13,11 @@
 #define RTP_PADDING	 0x20
 #define SRTP_TAG	 16 /* bytes that encryption adds, about */
 #define RTP_ONE_BYTE_MAX 14
-#define SEAT_PAD_RECENT	 64		       /* packets of the history that padding is taken from */
-#define SEAT_HEADERS	 24		       /* bytes of RTP header and extensions, about */
-#define SOUND_US	 (500 * USEC_PER_MSEC) /* a seat that sent sound so long ago does so now */
-#define LOSS_FRESH_US	 (10 * USEC_PER_SEC)
-#define ROOM_UNKNOWN_BPS 1000000
+#define SEAT_PAD_RECENT	 64 /* packets of the history that padding is taken from */
+#define SEAT_HEADERS	 24 /* bytes of RTP header and extensions, about */
+
+/* The head of a packet without a payload. */
+static const struct ring_head nothing;
 
 const struct session_mline *seat_mline(const struct seat *seat)
 {
@@ -84,136 +84,14 @@ static size_t write_payload(const struct seat *seat, uint8_t *p, size_t room, co
 	return len;
 }
 
-/* ---- sound that goes out again with the next packet (red.h) ---- */
-
-/* What goes along with a packet, oldest first. */
-struct older {
-	struct red_block block[RED_DEPTH_MAX];
-	unsigned n;
-	uint8_t red_pt, opus_pt;
-	uint8_t packet[RED_DEPTH_MAX][RING_PACKET_MAX];
-};
-
-static bool history_read(struct seat *seat, const struct session_history *h, struct ring_head *ret_head, uint8_t *buf);
-
-/* What copies may take. Where only sound goes the estimate is low, as nothing more was tried: one copy fits a path on
- * which no queue stands and nothing is lost to congestion. */
-static uint32_t red_room(const struct media_peer *peer, unsigned streams, int64_t now_us)
-{
-	int64_t queue_us = bwe_queue_us(peer->bwe);
-
-	if (queue_us >= BWE_QUEUE_FULL_US)
-		return 0;
-	bool clear = queue_us < BWE_QUEUE_US && bwe_loss(peer->bwe) <= 0;
-	return MAX(bwe_rate(peer->bwe, now_us), clear ? MAX(streams, 1) * RED_ONE_BPS : 0);
-}
-
-/* Without transport-wide feedback the receiver's reports tell, and its own estimate. */
-static unsigned red_depth(struct media_peer *peer, int64_t now_us)
-{
-	bool remb = peer->rate.remb_us && now_us - peer->rate.remb_us < RATE_REMB_US;
-	unsigned streams = 0;
-	uint8_t worst = 0;
-
-	if (LIKELY(!red_is_due(&peer->red, now_us)))
-		return peer->red.depth;
-	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		const struct seat *seat = peer->seat[i];
-		if (!seat)
-			continue;
-		streams += seat->rec->media == MEDIA_AUDIO && seat_state(seat) == SEAT_LIVE &&
-			   now_us - seat->rec->timestamp_last_us < SOUND_US;
-		if (seat->loss_us && now_us - seat->loss_us < LOSS_FRESH_US)
-			worst = MAX(worst, seat->fraction_lost);
-	}
-	if (peer->bwe)
-		return red_look(&peer->red, bwe_lossy(peer->bwe), red_room(peer, streams, now_us), streams, now_us);
-	uint64_t room_bps = remb ? peer->rate.remb_bps : ROOM_UNKNOWN_BPS;
-	return red_look(&peer->red, worst / 256.0, (uint32_t)MIN(room_bps, UINT32_MAX), streams, now_us);
-}
-
-/* The payload types that this receiver gave to RED and to what it wraps; false: it has no RED. */
-static bool red_types(const struct seat *seat, uint8_t *ret_red_pt, uint8_t *ret_opus_pt)
-{
-	const struct session_codec opus = { .codec = CODEC_OPUS, .clock_rate = seat->codec->clock_rate };
-	const struct session_codec red = { .codec = CODEC_RED, .clock_rate = seat->codec->clock_rate };
-	const struct session_codec *inner = codec_match(seat_mline(seat), &opus);
-	const struct session_codec *outer = codec_match(seat_mline(seat), &red);
-
-	if (!inner || !outer || outer->codec != CODEC_RED)
-		return false;
-	*ret_red_pt = outer->pt;
-	*ret_opus_pt = inner->pt;
-	return true;
-}
-
-/* The packet that went out with that index, when it is of the same source and is worth to be sent again. */
-static bool older_read(struct seat *seat, uint64_t index, uint32_t timestamp, uint8_t *buf, struct red_block *ret_block)
-{
-	const struct session_history *h = &seat->rec->history[index % SESSION_HISTORY];
-	struct ring_head head;
-
-	if (h->generation == 0 || h->seq != (uint16_t)index || timestamp - h->timestamp > RED_AGE_MAX ||
-	    !history_read(seat, h, &head, buf) || head.codec != CODEC_OPUS ||
-	    head.payload_offset + head.payload_len > RING_PACKET_MAX)
-		return false;
-	*ret_block = (struct red_block){
-		.data = buf + head.payload_offset,
-		.len = head.payload_len,
-		.age = timestamp - h->timestamp,
-	};
-	return red_takes(ret_block);
-}
-
-/* What is to go along with a packet; n = 0: it goes as it is. */
-static void older_collect(struct seat *seat, const struct seat_write *write, struct older *older, int64_t now_us)
-{
-	size_t len = write->head->payload_len + 1u;
-	unsigned depth = 0;
-
-	older->n = 0;
-	if (seat->rec->media == MEDIA_AUDIO && write->head->codec == CODEC_OPUS && !write->is_rtx)
-		depth = red_depth(seat->peer, now_us);
-	if (LIKELY(depth == 0) || write->head->payload_len <= RED_SILENCE_MAX ||
-	    !red_types(seat, &older->red_pt, &older->opus_pt))
-		return;
-	/* What was before the present source belongs to another. */
-	for (unsigned back = depth; back > 0; back--) {
-		struct red_block *block = &older->block[older->n];
-		if (write->index < seat->rec->out_base + back ||
-		    !older_read(seat, write->index - back, write->timestamp, older->packet[older->n], block))
-			continue;
-		if (len + block->len + RED_HEADER_LEN > RED_PACKET_MAX)
-			continue;
-		len += block->len + RED_HEADER_LEN;
-		older->n++;
-	}
-}
-
-static size_t write_older(struct seat *seat, uint8_t *p, size_t room, const struct seat_write *write,
-			  const struct older *older)
-{
-	const struct ring_head *head = write->head;
-	struct stats_mediad *counters = seat->peer->media->md->counters;
-	size_t len = red_write(p, room, older->opus_pt, older->block, older->n, write->data + head->payload_offset,
-			       head->payload_len);
-
-	if (len) {
-		stat_add(&counters->red_packets, 1);
-		stat_add(&counters->red_bytes, len - head->payload_len);
-		seat->rec->octets += (uint32_t)(len - head->payload_len);
-	}
-	return len;
-}
-
 /* Length, or 0 when it is too long for a packet. */
 static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_write *write, int64_t now_us)
 {
 	size_t prefix = write->is_rtx ? RTX_OSN_LEN : 0;
 	struct rtp_writer w;
-	struct older older;
+	struct sound_older older;
 
-	older_collect(seat, write, &older, now_us);
+	sound_collect(seat, write, &older, now_us);
 	rtp_begin(&w, p, EGRESS_PACKET_MAX, needs_two_bytes(&seat_mline(seat)->ext));
 	write_extensions(seat, &w, write, now_us);
 	if (rtp_end(&w, older.n ? older.red_pt : write->pt, write->marker, (uint16_t)write->index, write->timestamp,
@@ -229,13 +107,12 @@ static size_t write_packet(struct seat *seat, uint8_t *p, const struct seat_writ
 	if (write->is_rtx)
 		rtp_put16(p + w.len, write->osn);
 	size_t room = EGRESS_PACKET_MAX - w.len - prefix;
-	size_t payload_len = older.n ? write_older(seat, p + w.len, room, write, &older)
+	size_t payload_len = older.n ? sound_write(seat, p + w.len, room, write, &older)
 				     : write_payload(seat, p + w.len + prefix, room, write);
 	return payload_len ? w.len + prefix + payload_len : 0;
 }
 
-/* As it leaves: the transport-wide number and the time of sending are of now. */
-static int send_now(struct seat *seat, const struct seat_write *write, int64_t now_us)
+int seat_send_now(struct seat *seat, const struct seat_write *write, int64_t now_us)
 {
 	struct mediad *md = seat->peer->media->md;
 	uint8_t *p = egress_reserve(md->egress);
@@ -296,8 +173,7 @@ __attribute__((noinline)) static bool seat_waits(struct seat *seat, const struct
 	return true;
 }
 
-/* The stored packet that went out as h says, from whichever ring; false: overwritten meanwhile. */
-static bool history_read(struct seat *seat, const struct session_history *h, struct ring_head *ret_head, uint8_t *buf)
+bool seat_history_read(struct seat *seat, const struct session_history *h, struct ring_head *ret_head, uint8_t *buf)
 {
 	struct mediad *md = seat->peer->media->md;
 
@@ -312,104 +188,51 @@ static bool history_read(struct seat *seat, const struct session_history *h, str
 	return true;
 }
 
-/* Is this the first of some that leave together with the last one that carries it? */
-static bool late_begins(struct seat *seat, const struct seat_write *write, int64_t now_us)
+bool seat_again(struct seat *seat, const struct session_history *h, struct seat_again *ret_again)
 {
-	unsigned depth = red_depth(seat->peer, now_us);
-	uint8_t red_pt, opus_pt;
-
-	if (LIKELY(depth == 0)) {
-		seat->late.times = 0;
+	if (!seat_history_read(seat, h, &ret_again->head, ret_again->packet))
 		return false;
-	}
-	if (write->index == seat->rec->out_base || write->head->codec != CODEC_OPUS ||
-	    write->head->payload_len <= RED_SILENCE_MAX ||
-	    write->index + 1 != atomic_load_explicit(&seat->rec->next, memory_order_relaxed) ||
-	    now_us - seat->late.begun_us < (seat->late.times < RED_LATE_FIRST ? RED_LATE_SOON_US : RED_LATE_US) ||
-	    !red_types(seat, &red_pt, &opus_pt))
-		return false;
-	seat->late.waits = true;
-	seat->late.times++;
-	seat->late.depth = depth;
-	seat->late.index = write->index;
-	seat->late.begun_us = now_us;
-	return true;
-}
-
-/* One that waited leaves. What is too old by now, or of another source, never does: its index is spent, and that is
- * all. */
-static void late_send(struct seat *seat, uint64_t index, const struct seat_write *now, int64_t now_us)
-{
-	const struct session_history *h = &seat->rec->history[index % SESSION_HISTORY];
-	struct ring_head head;
-	uint8_t buf[RING_PACKET_MAX];
-
-	if (index < seat->rec->out_base || h->generation == 0 || h->seq != (uint16_t)index ||
-	    now->timestamp - h->timestamp > RED_AGE_MAX || !history_read(seat, h, &head, buf))
-		return;
-	const struct seat_write late = {
-		.head = &head,
-		.data = buf,
-		.index = index,
-		.ssrc = now->ssrc,
+	ret_again->write = (struct seat_write){
+		.head = &ret_again->head,
+		.data = ret_again->packet,
+		.ssrc = seat->rec->ssrc,
 		.timestamp = h->timestamp,
+		.picture_id = h->picture_id,
+		.tl0picidx = h->tl0picidx,
 		.pt = h->pt,
-		.marker = head.flags & RING_MARKER,
+		.marker = ret_again->head.flags & RING_MARKER,
 	};
-	(void)send_now(seat, &late, now_us);
-}
-
-/* False: this one waits, too. */
-static bool late_ends(struct seat *seat, const struct seat_write *write, int64_t now_us)
-{
-	if (write->index < seat->late.index)
-		return true; /* it was overtaken, and is not one of them */
-	if (write->index < seat->late.index + seat->late.depth && now_us - seat->late.begun_us < RED_LATE_END_US)
-		return false;
-	seat->late.waits = false;
-	for (uint64_t i = seat->late.index; i < MIN(write->index, seat->late.index + seat->late.depth); i++)
-		late_send(seat, i, write, now_us);
 	return true;
 }
 
 int seat_send(struct seat *seat, const struct seat_write *write, int64_t now_us)
 {
 	if (seat->rec->media == MEDIA_AUDIO) {
-		bool leaves = seat->late.waits ? late_ends(seat, write, now_us) : !late_begins(seat, write, now_us);
-		if (UNLIKELY(!leaves))
+		if (UNLIKELY(!sound_leaves(seat, write, now_us)))
 			return 0;
 	} else if (UNLIKELY(seat->peer->pacing) && seat_waits(seat, write, now_us)) {
 		return 0;
 	}
-	return send_now(seat, write, now_us);
+	return seat_send_now(seat, write, now_us);
 }
 
 /* By RTX, as h says that it went out before. */
 static bool seat_resend(struct seat *seat, const struct session_history *h, int64_t now_us)
 {
 	struct session_seat *rec = seat->rec;
-	struct ring_head head;
-	uint8_t buf[RING_PACKET_MAX];
+	struct seat_again again;
 	bool is_rtx;
 	const struct session_codec *codec = codec_find(seat_mline(seat), h->pt, &is_rtx);
 
-	if (!codec || !codec->rtx_pt || !history_read(seat, h, &head, buf))
+	if (!codec || !codec->rtx_pt || !seat_again(seat, h, &again))
 		return false;
-	struct seat_write write = {
-		.head = &head,
-		.data = buf,
-		.index = atomic_load_explicit(&rec->rtx_next, memory_order_relaxed),
-		.ssrc = rec->rtx_ssrc,
-		.timestamp = h->timestamp,
-		.picture_id = h->picture_id,
-		.tl0picidx = h->tl0picidx,
-		.pt = codec->rtx_pt,
-		.marker = head.flags & RING_MARKER,
-		.is_rtx = true,
-		.osn = h->seq,
-	};
-	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
-	return send_now(seat, &write, now_us) == 0;
+	again.write.index = atomic_load_explicit(&rec->rtx_next, memory_order_relaxed);
+	again.write.ssrc = rec->rtx_ssrc;
+	again.write.pt = codec->rtx_pt;
+	again.write.is_rtx = true;
+	again.write.osn = h->seq;
+	atomic_store_explicit(&rec->rtx_next, again.write.index + 1, memory_order_release);
+	return seat_send_now(seat, &again.write, now_us) == 0;
 }
 
 /* The receiver misses it: sent again, now or when there is room. */
@@ -424,32 +247,37 @@ static bool seat_repeat(struct seat *seat, const struct session_history *h, int6
 	return seat_resend(seat, h, now_us);
 }
 
-bool seat_send_waiting(struct seat *seat, const struct pacer_packet *packet, int64_t now_us)
+/* An empty packet kept its place in the order and is in no ring. */
+static bool send_empty(struct seat *seat, const struct pacer_packet *packet, int64_t now_us)
 {
-	const struct session_history *h = &packet->what;
-	struct ring_head head;
-	uint8_t buf[RING_PACKET_MAX];
-
-	if (packet->class == PACER_AGAIN)
-		return seat_resend(seat, h, now_us);
-	if (h->generation == 0)
-		memset(&head, 0, sizeof(head)); /* an empty one */
-	else if (!history_read(seat, h, &head, buf))
-		return false;
-	struct seat_write write = {
-		.head = &head,
-		.data = buf,
+	const struct seat_write write = {
+		.head = &nothing,
 		.index = packet->index,
 		.ssrc = seat->rec->ssrc,
-		.timestamp = h->timestamp,
-		.picture_id = h->picture_id,
-		.tl0picidx = h->tl0picidx,
-		.pt = h->pt,
+		.timestamp = packet->what.timestamp,
+		.pt = packet->what.pt,
 		.marker = packet->marker,
 		.waited = true,
-		.padding = h->generation == 0,
+		.padding = 1,
 	};
-	return send_now(seat, &write, now_us) == 0;
+
+	return seat_send_now(seat, &write, now_us) == 0;
+}
+
+bool seat_send_waiting(struct seat *seat, const struct pacer_packet *packet, int64_t now_us)
+{
+	struct seat_again again;
+
+	if (packet->class == PACER_AGAIN)
+		return seat_resend(seat, &packet->what, now_us);
+	if (packet->what.generation == 0)
+		return send_empty(seat, packet, now_us);
+	if (!seat_again(seat, &packet->what, &again))
+		return false;
+	again.write.index = packet->index;
+	again.write.marker = packet->marker;
+	again.write.waited = true;
+	return seat_send_now(seat, &again.write, now_us) == 0;
 }
 
 bool seat_pad_again(struct seat *seat, int64_t now_us)
@@ -473,7 +301,6 @@ bool seat_pad_again(struct seat *seat, int64_t now_us)
 
 bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us)
 {
-	static const struct ring_head nothing;
 	struct session_seat *rec = seat->rec;
 
 	if (rec->media != MEDIA_VIDEO || rec->packets == 0 || rec->rtx_pt == 0 || !peer_can_send(seat->peer))
@@ -488,7 +315,7 @@ bool seat_pad_empty(struct seat *seat, unsigned bytes, int64_t now_us)
 		.padding = (uint8_t)MAX(1, MIN(bytes, UINT8_MAX)),
 	};
 	atomic_store_explicit(&rec->rtx_next, write.index + 1, memory_order_release);
-	return send_now(seat, &write, now_us) == 0;
+	return seat_send_now(seat, &write, now_us) == 0;
 }
 
 void seat_resend_again(struct seat *seat, uint16_t seq, int64_t now_us)
