@@ -71,6 +71,11 @@ function watch() {
   void look();
 }
 
+/** For the page: what came until now does not count. */
+function forget() {
+  for (const times of Object.values(globalThis.__came)) times.length = 0;
+}
+
 /** For the page: the longest silence so far, in ms, and how long ago the last sign of life was. */
 function silences() {
   const now = performance.now();
@@ -83,12 +88,13 @@ function silences() {
   return out;
 }
 
-const soundIsBack = (person) =>
+/** `missed`: it has been away. What who moved sends may arrive all the while: an IPv6 socket keeps its address. */
+const soundIsBack = (person, missed = true) =>
   eventually(
     `${person.name} sees and hears again`,
     async () => {
       const s = await person.run(silences);
-      if (s.sound < 200 || s.sound_ago > 1000 || s.picture_ago > 2000) throw new Error(JSON.stringify(s));
+      if ((missed && s.sound < 200) || s.sound_ago > 1000 || s.picture_ago > 2000) throw new Error(JSON.stringify(s));
       return true;
     },
     60_000,
@@ -119,13 +125,13 @@ for (const [family, plan] of Object.entries(PLANS)) {
       await ana.press("button", "Video call Bela");
       await bela.answer();
       await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);
-      const before_ = await ana.run(selected);
-      assert.equal(before_.remote, plan.server.split("/")[0]);
       const peers = await Promise.all([ana, bela].map((p) => p.run(() => window.__pcs.length)));
       for (const person of [ana, bela]) await person.run(watch);
       await sleep(2000);
 
-      // Of two that are there the browser has chosen one.
+      // Of two that are there the browser has chosen one, and may have thought again in its first seconds.
+      const before_ = await ana.run(selected);
+      assert.equal(before_.remote, plan.server.split("/")[0]);
       const wire = plan.first[1].startsWith(`${before_.local}/`);
       assert.ok(wire || (plan.both && plan.second[1].startsWith(`${before_.local}/`)), before_.local);
       const [lost, found, [gateway]] = wire ? ["wire", "wifi", plan.second] : ["wifi", "wire", plan.first];
@@ -136,7 +142,8 @@ for (const [family, plan] of Object.entries(PLANS)) {
         `ip link set ${found} up; ip link set ${lost} down; ip addr flush dev ${lost}; ip ${plan.family} route replace default via ${gateway.split("/")[0]}`,
       );
 
-      for (const person of [ana, bela]) await soundIsBack(person);
+      await soundIsBack(ana);
+      await soundIsBack(bela, false);
       await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
       const gaps = await Promise.all([ana, bela].map((p) => p.run(silences)));
       console.log(`# ${family}: Ana (who moved) missed sound for ${gaps[0].sound} ms and pictures for ${gaps[0].picture} ms, Bela ${gaps[1].sound} and ${gaps[1].picture}`);
@@ -166,16 +173,23 @@ test("a router forgets who is who: the client does not notice, the call goes on 
     await ana.press("button", "Video call Bela");
     await bela.answer();
     await Promise.all([ana.seesAndHears(bela), bela.seesAndHears(ana)]);
-    for (const person of [ana, bela]) await person.run(watch);
-    await sleep(2000);
-    router.rebind();
-    await Promise.all([ana, bela].map((person) => soundIsBack(person)));
-    await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
-    const gaps = await Promise.all([ana, bela].map((p) => p.run(silences)));
-    console.log(`# rebound: Ana missed sound for ${gaps[0].sound} ms and pictures for ${gaps[0].picture} ms, Bela ${gaps[1].sound} and ${gaps[1].picture}`);
-    for (const person of [ana, bela]) {
+    const people = [ana, bela];
+    for (const person of people) await person.run(watch);
+    // Now and then a check of the browser's own, one each 2.5 s, is the first to show the new way.
+    const began = new Set();
+    for (let i = 1; began.size < people.length; i++) {
+      assert.ok(i <= 8, `ICE begins anew without a request: only for ${[...began]}`);
+      for (const person of people) await person.run(forget);
+      await sleep(2000);
+      router.rebind();
+      for (const person of people) await soundIsBack(person);
+      await Promise.all([ana.moves("Bela"), bela.moves("Ana")]);
+      const gaps = await Promise.all(people.map((p) => p.run(silences)));
+      console.log(`# rebound: Ana missed sound for ${gaps[0].sound} ms and pictures for ${gaps[0].picture} ms, Bela ${gaps[1].sound} and ${gaps[1].picture}`);
+      for (const person of people) if (/^.{12}[0-9a-z]{3}$/.test(await person.run(remoteName))) began.add(person.name);
+    }
+    for (const person of people) {
       assert.equal(await person.run(() => window.__pcs.length), 1, "the same transport");
-      assert.match(await person.run(remoteName), /^.{12}[0-9a-z]{3}$/, "ICE began anew without a request");
       await person.close();
     }
   } finally {

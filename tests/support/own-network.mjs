@@ -5,6 +5,10 @@ import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
+// An interface's own IPv6 address (link-local) can be used at once, too. The kernel would look for a second owner first, and
+// a browser takes the end of that search, a second later, for a change of network: it aborts what it is loading.
+const AT_ONCE = "for of in all default; do echo 0 >/proc/sys/net/ipv6/conf/$of/accept_dad; done";
+
 /** Says why there can be none (false: there is one). As root on Linux there can. */
 export let impossible = false;
 
@@ -19,12 +23,23 @@ if (!process.env.PARLEY_TEST_OWN_NETWORK) {
   impossible = `no network namespace to be had here: ${probe.error?.message ?? probe.stderr.trim()}`;
 } else {
   execFileSync("ip", ["link", "set", "lo", "up"]);
+  execFileSync("sh", ["-c", AT_ONCE]);
 }
 
 const here = (...command) => execFileSync(command[0], command.slice(1), { encoding: "utf8" });
 
 // An IPv6 address can be used at once.
 const noProbe = (address) => (address.includes(":") ? ["nodad"] : []);
+
+/** Waits until an interface has all its addresses, its own IPv6 one too: from then on nothing changes by itself. */
+function settled(run, name) {
+  for (let i = 0; i < 500; i++) {
+    const own = run("ip", "-6", "addr", "show", "dev", name, "scope", "link");
+    if (own.includes("inet6") && !run("ip", "addr", "show", "dev", name).includes("tentative")) return;
+    spawnSync("sleep", ["0.02"]);
+  }
+  throw new Error(`${name} got no address of its own: ${run("ip", "addr", "show", "dev", name)}`);
+}
 
 /** A machine beside ours, with cables to it. */
 export class Machine {
@@ -41,6 +56,7 @@ export class Machine {
       spawnSync("sleep", ["0.02"]);
     }
     machine.run("ip", "link", "set", "lo", "up");
+    machine.run("sh", "-c", AT_ONCE);
     // A cable that is pulled and put in again leads to the same addresses, with IPv6 as with IPv4.
     machine.run("sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/keep_addr_on_down");
     return machine;
@@ -69,6 +85,7 @@ export class Machine {
     here("ip", "link", "set", name, "up");
     this.run("ip", "addr", "add", theirs, "dev", name, ...noProbe(theirs));
     this.run("ip", "link", "set", name, "up");
+    for (const run of [here, this.run.bind(this)]) settled(run, name);
   }
 
   /** Nothing of UDP leaves over that cable any more, as behind a firewall that knows only the web. */
