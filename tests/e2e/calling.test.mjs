@@ -100,6 +100,7 @@ test("an audio call rings as one, and no camera is used until somebody wants it"
 
 test("it rings on all devices of a person, the caller reads on how many; the first answer wins, the other stops and says why", async () => {
   const [ana, bela] = await twoContacts(browser, server.base);
+  ana.expects(/409/); // she is declined while her page still asks for media
   const phone = await bela.otherDevice(browser, { viewport: { width: 390, height: 844 } });
   await ana.videoCall(bela);
   await says(ana, "Calling…");
