@@ -54,7 +54,7 @@ export function Remote({ tile, session, size }: { tile: RemoteTile; session: Ses
       )}
       {says && <Says large={size === 'large'}>{says}</Says>}
       <Foot name={name} silent={muted.audio} small={size === 'small'} weak={weak} />
-      {member.hand && <RaisedHand />}
+      {member.hand && <RaisedHand small={size === 'small'} />}
       <PinButton tileKey={id} name={name} />
       <Reactions userId={id} />
       <Ring on={speaks && !muted.audio && !session.paused} />
@@ -132,7 +132,7 @@ export function Self({ me, session, className }: { me: User; session: SessionVie
         small
         weak={weak}
       />
-      {session.hand && <RaisedHand />}
+      {session.hand && <RaisedHand small />}
       <Reactions userId={me.id} />
       <Ring on={speaks && session.microphoneOn && !session.paused} />
     </figure>
@@ -186,10 +186,16 @@ function Foot({ name, silent, small, weak = null, screen }: FootProps) {
   )
 }
 
-function RaisedHand() {
+/** Above the name even in the low tiles of a phone's strip. */
+function RaisedHand({ small }: { small: boolean }) {
   return (
-    <span className="absolute start-2 top-2 animate-rise rounded-full bg-[#f4d06f] p-1.5 text-[#2b2411]">
-      <Hand role="img" aria-label={t`Hand is up`} className="size-4" />
+    <span
+      className={cx(
+        'absolute start-2 top-2 animate-rise rounded-full bg-[#f4d06f] p-1.5 text-[#2b2411]',
+        small && 'touch:start-1 touch:top-1 touch:p-1',
+      )}
+    >
+      <Hand role="img" aria-label={t`Hand is up`} className={cx('size-4', small && 'touch:size-3.5')} />
     </span>
   )
 }
