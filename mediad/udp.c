@@ -131,7 +131,7 @@ struct udp *udp_stop(struct udp *udp)
 
 unsigned udp_sockets(const struct udp *udp)
 {
-	return udp->sockets_len;
+	return udp ? udp->sockets_len : 0;
 }
 
 int udp_fd(const struct udp *udp, unsigned socket)
