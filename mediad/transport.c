@@ -3,6 +3,7 @@
 #include "mediad/demux.h"
 #include "mediad/dtls.h"
 #include "mediad/egress.h"
+#include "mediad/gcm.h"
 #include "mediad/ice.h"
 #include "mediad/media.h"
 #include "mediad/srtp.h"
@@ -133,6 +134,7 @@ int transports_start(struct mediad *md, struct transports **ret_transports)
 		err = load_dtls(md, &ts->dtls);
 	if (err < 0)
 		goto fail;
+	log_info("transport: GCM by %s", gcm_name());
 	*ret_transports = ts;
 	return 0;
 fail:
