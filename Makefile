@@ -14,11 +14,16 @@ CC ?= gcc
 CFLAGS ?= -O2 -g
 SAN_CFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPARLEY_CHECK_INDEX)
 PKGS := openssl libcurl libpq yajl libargon2 libsrtp2 nice gstreamer-sdp-1.0 glib-2.0 libpng libturbojpeg libwebp libsystemd
+# Intel's ipsec-mb, where there is one (amd64): GCM at half the price. IPSEC_MB= builds without.
+ifeq ($(origin IPSEC_MB),undefined)
+IPSEC_MB := $(shell echo '\#include <intel-ipsec-mb.h>' | $(CC) -E -x c - >/dev/null 2>&1 && echo -lIPSec_MB)
+endif
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS) 2>/dev/null | sed 's/-I/-isystem /g')
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wpointer-arith \
 	-Wwrite-strings -Wundef -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
 HARDEN := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fPIE
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD) $(WARN) $(HARDEN) $(PKG_CFLAGS) $(CFLAGS) $(SAN_CFLAGS)
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE $(if $(IPSEC_MB),-DPARLEY_IPSEC_MB) -I. -I$(BUILD) $(WARN) $(HARDEN) $(PKG_CFLAGS) \
+	$(CFLAGS) $(SAN_CFLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(LDFLAGS) $(SAN_CFLAGS) -pthread
 
 include lib/build.mk shm/build.mk master/build.mk workers/build.mk mediad/build.mk tools/build.mk
@@ -46,7 +51,7 @@ endef
 $(eval $(call program_rules,parleyd,master/main,master shm lib,libsystemd openssl,))
 $(eval $(call program_rules,parley-worker,workers/main,workers shm lib,openssl libpq yajl libargon2 gstreamer-sdp-1.0 glib-2.0 \
 	libpng libturbojpeg libwebp,-lm))
-$(eval $(call program_rules,parley-mediad,mediad/main,mediad shm lib,openssl libsrtp2 nice glib-2.0,-lm))
+$(eval $(call program_rules,parley-mediad,mediad/main,mediad shm lib,openssl libsrtp2 nice glib-2.0,-lm $(IPSEC_MB)))
 $(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openssl yajl,))
 $(eval $(call program_rules,parley-load,tools/parley-load,load tools shm lib,libcurl openssl libsrtp2 nice glib-2.0 yajl,-lm))
 

@@ -134,6 +134,14 @@ void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster,
 	c->sent_bytes += bytes;
 }
 
+void bwe_on_padded(struct bwe *bwe, uint16_t seq, unsigned bytes)
+{
+	struct bwe_packet *packet = &bwe->packet[seq % BWE_HISTORY];
+
+	if (packet->seq == seq && packet->state == PACKET_SENT)
+		packet->bytes = (uint16_t)MIN(packet->bytes + bytes, UINT16_MAX);
+}
+
 static void note_arrival(struct bwe *bwe, int64_t at_us, unsigned bytes)
 {
 	int64_t bucket = at_us / BWE_ARRIVAL_US;

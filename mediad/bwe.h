@@ -137,6 +137,8 @@ struct bwe {
 
 void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t max_bps, int64_t now_us);
 void bwe_on_sent(struct bwe *bwe, uint16_t seq, unsigned bytes, uint8_t cluster, int64_t now_us);
+/* It, and those that left with it, were so many bytes longer. */
+void bwe_on_padded(struct bwe *bwe, uint16_t seq, unsigned bytes);
 /* -EPROTO: malformed; what came before was used. */
 int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t now_us);
 uint32_t bwe_rate(struct bwe *bwe, int64_t now_us);

@@ -1,45 +1,67 @@
-#include "mediad/address.h"
 #include "mediad/egress.h"
+
+#include "lib/rtp.h"
+#include "mediad/address.h"
+#include "mediad/batch.h"
+#include "mediad/media.h"
+#include "mediad/runs.h"
 #include "mediad/srtp.h"
 #include "mediad/tcp.h"
 #include "mediad/transport.h"
 #include "mediad/udp.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #define BUFFER_BYTES (EGRESS_PACKET_MAX + SRTP_TRAILER_MAX)
+#define LOOK_EACH    16 /* reservations between looks at the clock */
+#define PLACES	     (UDP_SOCKETS_MAX + 1)
+#define PLACE_TCP    UDP_SOCKETS_MAX
+#define RTP_PADDING  0x20
+#define TAG_MAX	     16 /* of SRTP */
 
 struct egress_buffer {
+	struct egress_buffer *next; /* that is free, waits or leaves, too */
+	uint64_t index;
+	uint32_t ssrc;
+	uint16_t len;
+	struct session_address to; /* what is no RTP */
 	uint8_t data[BUFFER_BYTES] __attribute__((aligned(16)));
-	size_t len;
-	struct sockaddr_storage to;
-	socklen_t to_len;
-	unsigned socket;
+} __attribute__((aligned(64)));
+
+struct waiting {
+	struct transport *first, *last;
+};
+
+/* A socket, or TCP. */
+struct place {
+	struct egress_buffer *first, *last; /* no RTP; encrypted where it has to be */
+	struct waiting rtp[EGRESS_KINDS];
 };
 
 struct egress {
 	struct mediad *md;
-	unsigned free_len, queued_len;
-	uint8_t free[EGRESS_BATCH];
-	uint8_t queued[EGRESS_BATCH]; /* in the order of sending */
-	struct mmsghdr msg[EGRESS_BATCH];
-	struct iovec iov[EGRESS_BATCH];
-	struct egress_buffer buffer[EGRESS_BATCH];
+	struct egress_buffer *free, *leaving;
+	unsigned fresh; /* buffers from here on were never used */
+	unsigned waiting;
+	unsigned looks;
+	bool is_full;	  /* somebody's queue is as long as a run may be */
+	int64_t since_us; /* for how long the oldest has waited */
+	struct place place[PLACES];
+	struct batch batch;
+	struct egress_buffer buffer[EGRESS_BUFFERS];
 };
 
 int egress_start(struct mediad *md, struct egress **ret_egress)
 {
-	struct egress *egress = aligned_alloc(16, sizeof(*egress));
+	struct egress *egress = aligned_alloc(64, sizeof(*egress));
 
 	if (!egress)
 		return -ENOMEM;
-	memset(egress, 0, sizeof(*egress));
+	memset(egress, 0, offsetof(struct egress, batch));
 	egress->md = md;
-	egress->free_len = EGRESS_BATCH;
-	for (unsigned i = 0; i < EGRESS_BATCH; i++)
-		egress->free[i] = (uint8_t)i;
+	batch_init(&egress->batch, md);
 	*ret_egress = egress;
 	return 0;
 }
@@ -50,86 +72,130 @@ struct egress *egress_stop(struct egress *egress)
 	return NULL;
 }
 
+/* ---- buffers ---- */
+
 static struct egress_buffer *buffer_of(struct egress *egress, const uint8_t *packet)
 {
 	size_t offset = (size_t)(packet - egress->buffer[0].data);
 
-	assert(offset % sizeof(struct egress_buffer) == 0 && offset / sizeof(struct egress_buffer) < EGRESS_BATCH);
+	assert(offset % sizeof(struct egress_buffer) == 0 && offset / sizeof(struct egress_buffer) < EGRESS_BUFFERS);
 	return &egress->buffer[offset / sizeof(struct egress_buffer)];
+}
+
+static void release(struct egress *egress, struct egress_buffer *buffer)
+{
+	buffer->next = egress->free;
+	egress->free = buffer;
+}
+
+static bool is_due(struct egress *egress)
+{
+	if (egress->is_full || (!egress->free && egress->fresh == EGRESS_BUFFERS))
+		return true;
+	return egress->waiting > 0 && ++egress->looks % LOOK_EACH == 0 &&
+	       clock_now_us() - egress->since_us >= EGRESS_WAIT_US;
 }
 
 uint8_t *egress_reserve(struct egress *egress)
 {
-	if (egress->free_len == 0)
+	if (UNLIKELY(is_due(egress)))
 		egress_flush(egress);
+	struct egress_buffer *buffer = egress->free;
+	if (buffer) {
+		egress->free = buffer->next;
+		return buffer->data;
+	}
 	/* Each reservation is committed or abandoned before the next dozen: a leak is our bug. */
-	assert(egress->free_len > 0);
-	return egress->buffer[egress->free[--egress->free_len]].data;
+	assert(egress->fresh < EGRESS_BUFFERS);
+	return egress->buffer[egress->fresh++].data;
 }
 
 void egress_abandon(struct egress *egress, uint8_t *packet)
 {
-	egress->free[egress->free_len++] = (uint8_t)(buffer_of(egress, packet) - egress->buffer);
+	release(egress, buffer_of(egress, packet));
 }
 
-static bool is_picture(const struct transport *t, const uint8_t *packet)
-{
-	unsigned pt = packet[1] & 127;
+/* ---- what is to leave ---- */
 
-	for (unsigned i = 0; i < t->rec->mlines_len; i++) {
-		const struct session_mline *m = &t->rec->mline[i];
-		for (unsigned k = 0; k < m->codecs_len; k++) {
-			if (m->codec[k].pt == pt || m->codec[k].rtx_pt == pt)
-				return m->media == MEDIA_VIDEO;
-		}
-	}
-	return false;
+static void note_waiting(struct egress *egress)
+{
+	if (egress->waiting++ == 0)
+		egress->since_us = clock_now_us();
 }
 
-/* t: whose RTP it is, NULL for anything else. */
-static void queue_tcp(struct egress *egress, struct egress_buffer *buffer, size_t len, const struct transport *t)
+static void queue(struct egress *egress, struct egress_buffer *buffer, size_t len)
 {
-	struct session_address to;
-
-	if (address_from_sockaddr(buffer->socket, (const struct sockaddr *)&buffer->to, buffer->to_len, &to) == 0)
-		tcp_send(egress->md->tcp, &to, buffer->data, len, t && is_picture(t, buffer->data));
-	egress_abandon(egress, buffer->data);
-}
-
-static void queue(struct egress *egress, struct egress_buffer *buffer, size_t len, const struct transport *t)
-{
-	if (UNLIKELY(buffer->socket & SESSION_SOCKET_TCP)) {
-		queue_tcp(egress, buffer, len, t);
+	if (UNLIKELY(buffer->to.socket & SESSION_SOCKET_TCP)) {
+		tcp_send(egress->md->tcp, &buffer->to, buffer->data, len, false);
+		release(egress, buffer);
 		return;
 	}
-	buffer->len = len;
-	egress->queued[egress->queued_len++] = (uint8_t)(buffer - egress->buffer);
-	if (egress->queued_len == EGRESS_BATCH)
-		egress_flush(egress);
+	struct place *place = &egress->place[buffer->to.socket];
+	buffer->len = (uint16_t)len;
+	buffer->next = NULL;
+	if (place->first)
+		place->last->next = buffer;
+	else
+		place->first = buffer;
+	place->last = buffer;
+	note_waiting(egress);
 }
 
-/* Where this transport's packets go now; false when that is nowhere. */
-static bool address_buffer(struct egress_buffer *buffer, const struct transport *t)
+static struct waiting *waiting_of(struct egress *egress, const struct transport *t, unsigned kind)
 {
-	buffer->to_len = address_to_sockaddr(&t->rec->send_to, &buffer->to);
-	buffer->socket = t->rec->send_to.socket;
-	return buffer->to_len != 0 && transport_is_sending(t);
+	unsigned socket = t->rec->send_to.socket;
+
+	return &egress->place[socket & SESSION_SOCKET_TCP ? PLACE_TCP : socket].rtp[kind];
 }
 
-int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index)
+static void queue_rtp(struct egress *egress, struct transport *t, unsigned kind, struct egress_buffer *buffer)
+{
+	struct egress_queue *q = &t->waits[kind];
+
+	buffer->next = NULL;
+	if (q->len == 0) {
+		struct waiting *w = waiting_of(egress, t, kind);
+		q->first = buffer;
+		q->next = NULL;
+		if (w->first)
+			w->last->waits[kind].next = t;
+		else
+			w->first = t;
+		w->last = t;
+	} else {
+		q->last->next = buffer;
+	}
+	q->last = buffer;
+	if (++q->len == RUN_PACKETS)
+		egress->is_full = true;
+	note_waiting(egress);
+}
+
+static bool has_address(const struct egress *egress, const struct transport *t)
+{
+	unsigned socket = t->rec->send_to.socket;
+
+	return transport_is_sending(t) && (socket & SESSION_SOCKET_TCP || socket < udp_sockets(egress->md->udp));
+}
+
+int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index,
+	       enum media_kind media)
 {
 	struct egress_buffer *buffer = buffer_of(egress, packet);
-	size_t sealed_len;
-	int err = -EPROTO;
+	int err = 0;
 
-	if (len <= EGRESS_PACKET_MAX)
-		err = address_buffer(buffer, t) ? srtp_out_rtp(t->srtp_out, packet, len, index, &sealed_len)
-						: -ENOTCONN;
+	if (len < RTP_HEADER_LEN || len > EGRESS_PACKET_MAX || rtp_get16(packet + 2) != (uint16_t)index)
+		err = -EPROTO;
+	else if (!has_address(egress, t))
+		err = -ENOTCONN;
 	if (err < 0) {
-		egress_abandon(egress, packet);
+		release(egress, buffer);
 		return err;
 	}
-	queue(egress, buffer, sealed_len, t);
+	buffer->index = index;
+	buffer->ssrc = rtp_get32(packet + 8);
+	buffer->len = (uint16_t)len;
+	queue_rtp(egress, t, media == MEDIA_VIDEO ? EGRESS_PICTURES : EGRESS_SOUND, buffer);
 	return 0;
 }
 
@@ -140,7 +206,7 @@ int egress_rtcp(struct egress *egress, struct transport *t, uint8_t *packet, siz
 	int err = -EPROTO;
 
 	if (len <= EGRESS_PACKET_MAX)
-		err = address_buffer(buffer, t) ? 0 : -ENOTCONN;
+		err = has_address(egress, t) ? 0 : -ENOTCONN;
 	if (err == 0) {
 		/* Stored past before use: a successor goes on behind it, whatever happens to us here. */
 		uint32_t index = atomic_load_explicit(&t->rec->srtcp_tx_index, memory_order_relaxed);
@@ -148,74 +214,193 @@ int egress_rtcp(struct egress *egress, struct transport *t, uint8_t *packet, siz
 		err = srtp_out_rtcp(t->srtp_out, packet, len, index, &sealed_len);
 	}
 	if (err < 0) {
-		egress_abandon(egress, packet);
+		release(egress, buffer);
 		return err;
 	}
-	queue(egress, buffer, sealed_len, NULL);
+	buffer->to = t->rec->send_to;
+	queue(egress, buffer, sealed_len);
 	return 0;
 }
 
 int egress_raw(struct egress *egress, unsigned socket, const struct sockaddr *to, socklen_t to_len, const void *data,
 	       size_t len)
 {
-	if (len > BUFFER_BYTES || to_len > sizeof(struct sockaddr_storage) ||
-	    (socket >= udp_sockets(egress->md->udp) && !(socket & SESSION_SOCKET_TCP)))
+	struct session_address address;
+
+	if (len > BUFFER_BYTES || (socket >= udp_sockets(egress->md->udp) && !(socket & SESSION_SOCKET_TCP)) ||
+	    address_from_sockaddr(socket, to, to_len, &address) < 0)
 		return -EINVAL;
 	struct egress_buffer *buffer = buffer_of(egress, egress_reserve(egress));
 	memcpy(buffer->data, data, len);
-	memcpy(&buffer->to, to, to_len);
-	buffer->to_len = to_len;
-	buffer->socket = socket;
-	queue(egress, buffer, len, NULL);
+	buffer->to = address;
+	queue(egress, buffer, len);
 	return 0;
 }
 
-/* All n messages over one socket: what the kernel does not take now is dropped, as a network would. */
-static void send_batch(struct egress *egress, unsigned socket, unsigned n)
-{
-	struct stats_mediad *counters = egress->md->counters;
-	unsigned done = 0;
+/* ---- leaving ---- */
 
-	while (done < n) {
-		int sent = sendmmsg(udp_fd(egress->md->udp, socket), egress->msg + done, n - done, MSG_DONTWAIT);
-		stat_add(&counters->send_batches, 1);
-		if (sent > 0) {
-			stat_add(&counters->send_messages, (uint64_t)sent);
-			done += (unsigned)sent;
-		} else if (errno == EAGAIN || errno == ENOBUFS) {
-			stat_add(&counters->send_errors, n - done);
-			return;
-		} else if (errno != EINTR) {
-			/* This one's own trouble (no route, not permitted): the others go on. */
-			stat_add(&counters->send_errors, 1);
-			done++;
-		}
+static void send_batch(struct egress *egress)
+{
+	batch_send(&egress->batch);
+	while (egress->leaving) {
+		struct egress_buffer *buffer = egress->leaving;
+		egress->leaving = buffer->next;
+		release(egress, buffer);
 	}
+}
+
+static void leave(struct egress *egress, struct egress_buffer *buffer, size_t len)
+{
+	batch_add(&egress->batch, buffer->data, len);
+	buffer->next = egress->leaving;
+	egress->leaving = buffer;
+}
+
+static void flush_others(struct egress *egress, unsigned socket)
+{
+	struct place *place = &egress->place[socket];
+	struct batch *batch = &egress->batch;
+
+	for (struct egress_buffer *buffer = place->first, *next; buffer; buffer = next) {
+		next = buffer->next;
+		if (!batch_has_room(batch, socket, 1))
+			send_batch(egress);
+		batch_begin(batch, socket, &buffer->to, NULL);
+		leave(egress, buffer, buffer->len);
+		batch_end(batch);
+	}
+	place->first = NULL;
+}
+
+/* Bytes of padding that it has; the last of them says how many they are. */
+static unsigned padding_of(const struct egress_buffer *buffer)
+{
+	return buffer->data[0] & RTP_PADDING ? buffer->data[buffer->len - 1] : 0;
+}
+
+static void pad(struct egress_buffer *buffer, unsigned n)
+{
+	uint8_t before = (uint8_t)padding_of(buffer);
+
+	memset(buffer->data + buffer->len, 0, n);
+	buffer->len = (uint16_t)(buffer->len + n);
+	buffer->data[buffer->len - 1] = (uint8_t)(before + n);
+	buffer->data[0] |= RTP_PADDING;
+}
+
+/* Encrypted, in place. False: dropped. */
+static bool seal(struct egress *egress, struct transport *t, struct egress_buffer *buffer, size_t *ret_len)
+{
+	if (srtp_out_rtp(t->srtp_out, buffer->data, buffer->len, buffer->index, ret_len) == 0)
+		return true;
+	stat_add(&egress->md->counters->send_errors, 1);
+	release(egress, buffer);
+	return false;
+}
+
+/* Those of order, as one message. How much they were padded. */
+static unsigned send_run(struct egress *egress, struct transport *t, struct egress_buffer *const *buffer,
+			 const uint8_t *order, unsigned n, const uint8_t *padding)
+{
+	const struct session_address *to = &t->rec->send_to;
+	unsigned padded = 0;
+	size_t len;
+
+	if (!batch_has_room(&egress->batch, to->socket, n))
+		send_batch(egress);
+	batch_begin(&egress->batch, to->socket, to, t);
+	for (unsigned i = 0; i < n; i++) {
+		struct egress_buffer *b = buffer[order[i]];
+		if (padding[order[i]]) {
+			pad(b, padding[order[i]]);
+			padded += padding[order[i]];
+		}
+		if (seal(egress, t, b, &len))
+			leave(egress, b, len);
+	}
+	batch_end(&egress->batch);
+	return padded;
+}
+
+static void send_runs(struct egress *egress, struct transport *t, unsigned kind, struct egress_buffer *const *buffer,
+		      unsigned n)
+{
+	struct run_packet packet[RUN_PACKETS];
+	struct runs runs;
+	unsigned padded = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		packet[i] = (struct run_packet){
+			.ssrc = buffer[i]->ssrc,
+			.len = (uint16_t)(buffer[i]->len + TAG_MAX),
+			.room = (uint8_t)(kind == EGRESS_PICTURES ? UINT8_MAX - padding_of(buffer[i]) : 0),
+		};
+	}
+	if (n > 1 && batch_may_segment(&egress->batch, t->rec->send_to.socket, t))
+		runs_form(packet, n, &runs);
+	else
+		runs_single(n, &runs);
+	for (unsigned i = 0, done = 0; i < runs.runs_len; done += runs.len[i++])
+		padded += send_run(egress, t, buffer, runs.order + done, runs.len[i], runs.padding);
+	if (padded > 0) {
+		stat_add(&egress->md->counters->padding_bytes, padded);
+		media_on_padded(t, padded);
+	}
+}
+
+static void send_tcp(struct egress *egress, struct transport *t, unsigned kind, struct egress_buffer *const *buffer,
+		     unsigned n)
+{
+	size_t len;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!seal(egress, t, buffer[i], &len))
+			continue;
+		tcp_send(egress->md->tcp, &t->rec->send_to, buffer[i]->data, len, kind == EGRESS_PICTURES);
+		release(egress, buffer[i]);
+	}
+}
+
+static void flush_transport(struct egress *egress, struct transport *t, unsigned kind)
+{
+	struct egress_queue *q = &t->waits[kind];
+	struct egress_buffer *buffer[RUN_PACKETS];
+	struct egress_buffer *next = q->first;
+
+	while (q->len > 0) {
+		unsigned n = 0;
+		for (; n < RUN_PACKETS && n < q->len; next = next->next)
+			buffer[n++] = next;
+		q->len -= n;
+		if (UNLIKELY(t->rec->send_to.socket & SESSION_SOCKET_TCP))
+			send_tcp(egress, t, kind, buffer, n);
+		else
+			send_runs(egress, t, kind, buffer, n);
+	}
+}
+
+static void flush_rtp(struct egress *egress, struct place *place, unsigned kind)
+{
+	struct waiting *w = &place->rtp[kind];
+
+	for (struct transport *t = w->first, *next; t; t = next) {
+		next = t->waits[kind].next;
+		flush_transport(egress, t, kind);
+	}
+	w->first = NULL;
 }
 
 void egress_flush(struct egress *egress)
 {
-	for (unsigned socket = 0; egress->queued_len > 0; socket++) {
-		unsigned n = 0, kept = 0;
-		assert(socket < UDP_SOCKETS_MAX);
-		for (unsigned i = 0; i < egress->queued_len; i++) {
-			struct egress_buffer *b = &egress->buffer[egress->queued[i]];
-			if (b->socket != socket) {
-				egress->queued[kept++] = egress->queued[i];
-				continue;
-			}
-			egress->iov[n] = (struct iovec){ .iov_base = b->data, .iov_len = b->len };
-			egress->msg[n].msg_hdr = (struct msghdr){
-				.msg_name = &b->to,
-				.msg_namelen = b->to_len,
-				.msg_iov = &egress->iov[n],
-				.msg_iovlen = 1,
-			};
-			egress->free[egress->free_len++] = egress->queued[i];
-			n++;
-		}
-		egress->queued_len = kept;
-		if (n > 0)
-			send_batch(egress, socket, n);
+	if (egress->waiting == 0)
+		return;
+	for (unsigned socket = 0; socket < udp_sockets(egress->md->udp); socket++)
+		flush_others(egress, socket);
+	for (unsigned kind = 0; kind < EGRESS_KINDS; kind++) {
+		for (unsigned i = 0; i < PLACES; i++)
+			flush_rtp(egress, &egress->place[i], kind);
 	}
+	send_batch(egress);
+	egress->waiting = 0;
+	egress->is_full = false;
 }

@@ -401,6 +401,19 @@ void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t
 		report_on_rtcp(t->media, data, len, now_us);
 }
 
+void media_on_padded(struct transport *t, unsigned bytes)
+{
+	struct media_peer *peer = t->media;
+
+	if (!peer)
+		return;
+	peer->quality.bytes_in += bytes;
+	if (peer->bwe)
+		bwe_on_padded(peer->bwe, (uint16_t)(t->rec->twcc_tx_seq - 1), bytes);
+	if (UNLIKELY(peer->pacing))
+		pacing_on_sent(peer, bytes, loop_now_us(t->md->loop));
+}
+
 /* ---- other mediads, the turn ---- */
 
 void media_on_peer_msg(struct media *media, unsigned k, const struct link_msg *msg, const void *payload)

@@ -34,6 +34,8 @@ void media_on_suspended(struct transport *t, bool suspended);
 bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us);
 /* A decrypted compound RTCP packet. */
 void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t now_us);
+/* What was sent to it last left with so many bytes of padding added. */
+void media_on_padded(struct transport *t, unsigned bytes);
 /* Frees tracks and seats, tells the other members and mediads. */
 void media_on_closed(struct transport *t);
 void media_on_member_state(struct media *media, const struct msg_member_state *state);

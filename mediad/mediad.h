@@ -3,7 +3,7 @@
  * One mediad = one process pinned to one core, one thread, one loop. main.c fills this once. The parts, from
  * the wire inwards, each using only what stands before it:
  *
- *   egress     send buffers, SRTP out, sendmmsg           (transport side)
+ *   egress     send buffers, runs, SRTP out, sendmmsg     (transport side)
  *   ice dtls   STUN checks, handshake, SRTP in            (transport side)
  *   transport  one participant's device: the above + its record in the session table
  *   rtp rtcp   parsing and building, pure functions       (media side)

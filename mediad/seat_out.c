@@ -123,7 +123,7 @@ int seat_send_now(struct seat *seat, const struct seat_write *write, int64_t now
 		egress_abandon(md->egress, p);
 		return -EMSGSIZE;
 	}
-	int err = egress_rtp(md->egress, seat->peer->t, p, len, write->index);
+	int err = egress_rtp(md->egress, seat->peer->t, p, len, write->index, seat->rec->media);
 	if (err < 0)
 		return err;
 	rate_on_sent(seat, write->is_rtx, seat->peer->t->rec->twcc_tx_seq != number, number, (unsigned)len + SRTP_TAG,

@@ -2,7 +2,7 @@
  *
  * srtp_in    what the peer sends: libsrtp authenticates, checks replays and follows rollovers, one context per
  *            SSRC, made when its first packet proved authentic; at most SRTP_SSRCS_MAX of them.
- * srtp_out   what we send: own cipher path over OpenSSL EVP. The caller names the index of each packet; nothing
+ * srtp_out   what we send: own cipher path (gcm.h, OpenSSL EVP). The caller names the index of each packet; nothing
  *            here counts or guesses, so (key, index) repeats only if the caller repeats it. Built with
  *            -DPARLEY_CHECK_INDEX it aborts when an index of an SSRC is not above the one before.
  *

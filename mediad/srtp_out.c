@@ -1,5 +1,7 @@
 #include "mediad/srtp.h"
 
+#include "mediad/gcm.h"
+
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
@@ -8,18 +10,18 @@
 #include <stdlib.h>
 
 enum {
-	KEY_LEN = 16,	   /* AES-128 in both profiles */
-	SALT_LEN_MAX = 14, /* AES-CM; 12 with GCM */
-	AUTH_KEY_LEN = 20, /* HMAC-SHA1 */
-	AUTH_TAG_LEN = 10, /* HMAC-SHA1-80 */
-	AEAD_TAG_LEN = 16,
-	AEAD_IV_LEN = 12,
+	KEY_LEN = GCM_KEY_LEN, /* AES-128 in both profiles */
+	SALT_LEN_MAX = 14,     /* AES-CM; 12 with GCM */
+	AUTH_KEY_LEN = 20,     /* HMAC-SHA1 */
+	AUTH_TAG_LEN = 10,     /* HMAC-SHA1-80 */
+	AEAD_TAG_LEN = GCM_TAG_LEN,
+	AEAD_IV_LEN = GCM_IV_LEN,
 	LABEL_RTCP = 3, /* labels 0-2 are RTP's encryption, authentication and salt; 3-5 RTCP's */
 };
 
 static struct {
 	bool libsrtp;
-	EVP_CIPHER *gcm, *ctr;
+	EVP_CIPHER *ctr;
 	EVP_MAC *hmac;
 } algorithms;
 
@@ -33,8 +35,9 @@ struct last_index {
 
 /* One direction of RTP or of RTCP: keyed contexts and the session salt. */
 struct half {
-	EVP_CIPHER_CTX *cipher;
-	EVP_MAC_CTX *mac; /* NULL with GCM */
+	struct gcm *gcm; /* or the other two: */
+	EVP_CIPHER_CTX *ctr;
+	EVP_MAC_CTX *mac;
 	uint8_t salt[SALT_LEN_MAX];
 #ifdef PARLEY_CHECK_INDEX
 	struct last_index last[64];
@@ -51,10 +54,9 @@ int srtp_start(void)
 	if (!algorithms.libsrtp && srtp_init() != srtp_err_status_ok)
 		return -EIO;
 	algorithms.libsrtp = true;
-	algorithms.gcm = EVP_CIPHER_fetch(NULL, "AES-128-GCM", NULL);
 	algorithms.ctr = EVP_CIPHER_fetch(NULL, "AES-128-CTR", NULL);
 	algorithms.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	if (!algorithms.gcm || !algorithms.ctr || !algorithms.hmac) {
+	if (gcm_start() < 0 || !algorithms.ctr || !algorithms.hmac) {
 		srtp_stop();
 		return -EIO;
 	}
@@ -63,10 +65,10 @@ int srtp_start(void)
 
 void srtp_stop(void)
 {
-	EVP_CIPHER_free(algorithms.gcm);
+	gcm_stop();
 	EVP_CIPHER_free(algorithms.ctr);
 	EVP_MAC_free(algorithms.hmac);
-	algorithms.gcm = algorithms.ctr = NULL;
+	algorithms.ctr = NULL;
 	algorithms.hmac = NULL;
 	/* libsrtp stays up until the process ends: over NSS it cannot be started twice. */
 }
@@ -97,33 +99,33 @@ static int derive(EVP_CIPHER_CTX *prf, const uint8_t master_salt[SALT_LEN_MAX], 
 	return 0;
 }
 
+static int half_init_ctr(struct half *half, const uint8_t key[KEY_LEN], const uint8_t auth[AUTH_KEY_LEN])
+{
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA1", 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	half->ctr = EVP_CIPHER_CTX_new();
+	half->mac = EVP_MAC_CTX_new(algorithms.hmac);
+	if (!half->ctr || !half->mac)
+		return -ENOMEM;
+	return EVP_EncryptInit_ex(half->ctr, algorithms.ctr, NULL, key, NULL) == 1 &&
+			       EVP_MAC_init(half->mac, auth, AUTH_KEY_LEN, params) == 1
+		       ? 0
+		       : -EIO;
+}
+
 static int half_init(struct half *half, enum srtp_profile profile, EVP_CIPHER_CTX *prf,
 		     const uint8_t master_salt[SALT_LEN_MAX], uint8_t label)
 {
 	uint8_t key[KEY_LEN], auth[AUTH_KEY_LEN];
 	int err = -EIO;
-	bool aead = profile == SRTP_AEAD_AES_128_GCM;
 
-	half->cipher = EVP_CIPHER_CTX_new();
-	if (!half->cipher)
-		return -ENOMEM;
-	if (derive(prf, master_salt, label, key, sizeof(key)) < 0 ||
-	    derive(prf, master_salt, label + 1, auth, sizeof(auth)) < 0 ||
-	    derive(prf, master_salt, label + 2, half->salt, srtp_salt_len(profile)) < 0)
-		goto out;
-	if (EVP_EncryptInit_ex(half->cipher, aead ? algorithms.gcm : algorithms.ctr, NULL, key, NULL) != 1)
-		goto out;
-	if (!aead) {
-		const OSSL_PARAM params[] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA1", 0),
-			OSSL_PARAM_construct_end(),
-		};
-		half->mac = EVP_MAC_CTX_new(algorithms.hmac);
-		if (!half->mac || EVP_MAC_init(half->mac, auth, sizeof(auth), params) != 1)
-			goto out;
-	}
-	err = 0;
-out:
+	if (derive(prf, master_salt, label, key, sizeof(key)) == 0 &&
+	    derive(prf, master_salt, label + 1, auth, sizeof(auth)) == 0 &&
+	    derive(prf, master_salt, label + 2, half->salt, srtp_salt_len(profile)) == 0)
+		err = profile == SRTP_AEAD_AES_128_GCM ? gcm_new(key, &half->gcm) : half_init_ctr(half, key, auth);
 	explicit_bzero(key, sizeof(key));
 	explicit_bzero(auth, sizeof(auth));
 	return err;
@@ -131,7 +133,8 @@ out:
 
 static void half_fini(struct half *half)
 {
-	EVP_CIPHER_CTX_free(half->cipher);
+	gcm_free(half->gcm);
+	EVP_CIPHER_CTX_free(half->ctr);
 	EVP_MAC_CTX_free(half->mac);
 	explicit_bzero(half->salt, sizeof(half->salt));
 }
@@ -212,25 +215,6 @@ static void check_index(struct half *half, const char *what, uint32_t ssrc, uint
 #define check_index(half, what, ssrc, index) ((void)0)
 #endif
 
-/* Encrypts len bytes at text; aad1 and aad2 are authenticated; the tag goes behind the text. */
-static int aead_seal(struct half *half, const uint8_t iv[AEAD_IV_LEN], const uint8_t *aad1, size_t aad1_len,
-		     const uint8_t *aad2, size_t aad2_len, uint8_t *text, size_t len)
-{
-	int n;
-
-	if (EVP_EncryptInit_ex(half->cipher, NULL, NULL, NULL, iv) != 1 ||
-	    EVP_EncryptUpdate(half->cipher, NULL, &n, aad1, (int)aad1_len) != 1)
-		return -EIO;
-	if (aad2_len > 0 && EVP_EncryptUpdate(half->cipher, NULL, &n, aad2, (int)aad2_len) != 1)
-		return -EIO;
-	if (len > 0 && EVP_EncryptUpdate(half->cipher, text, &n, text, (int)len) != 1)
-		return -EIO;
-	if (EVP_EncryptFinal_ex(half->cipher, text + len, &n) != 1 ||
-	    EVP_CIPHER_CTX_ctrl(half->cipher, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_LEN, text + len) != 1)
-		return -EIO;
-	return 0;
-}
-
 /* index is 48 bits: for SRTCP the 31-bit index. */
 static int counter_mode(struct half *half, uint32_t ssrc, uint64_t index, uint8_t *text, size_t len)
 {
@@ -247,8 +231,8 @@ static int counter_mode(struct half *half, uint32_t ssrc, uint64_t index, uint8_
 	write32(words + 6, (uint32_t)index);
 	for (unsigned i = 0; i < sizeof(words); i++)
 		iv[4 + i] ^= words[i];
-	if (EVP_EncryptInit_ex(half->cipher, NULL, NULL, NULL, iv) != 1 ||
-	    EVP_EncryptUpdate(half->cipher, text, &n, text, (int)len) != 1)
+	if (EVP_EncryptInit_ex(half->ctr, NULL, NULL, NULL, iv) != 1 ||
+	    EVP_EncryptUpdate(half->ctr, text, &n, text, (int)len) != 1)
 		return -EIO;
 	return 0;
 }
@@ -306,7 +290,7 @@ int srtp_out_rtp(struct srtp_out *out, uint8_t *packet, size_t len, uint64_t ind
 		}
 		iv[10] ^= packet[2];
 		iv[11] ^= packet[3];
-		err = aead_seal(half, iv, packet, clear, NULL, 0, packet + clear, len - clear);
+		err = gcm_seal(half->gcm, iv, packet, clear, packet + clear, len - clear);
 		if (err < 0)
 			return err;
 		*ret_len = len + AEAD_TAG_LEN;
@@ -324,7 +308,7 @@ int srtp_out_rtp(struct srtp_out *out, uint8_t *packet, size_t len, uint64_t ind
 int srtp_out_rtcp(struct srtp_out *out, uint8_t *packet, size_t len, uint32_t index, size_t *ret_len)
 {
 	struct half *half = &out->rtcp;
-	uint8_t word[4], iv[AEAD_IV_LEN];
+	uint8_t word[4], iv[AEAD_IV_LEN], aad[12];
 	int err;
 
 	if (len < 8 || len % 4 != 0 || packet[0] >> 6 != 2)
@@ -342,7 +326,9 @@ int srtp_out_rtcp(struct srtp_out *out, uint8_t *packet, size_t len, uint32_t in
 		iv[8] ^= word[0] & 0x7f;
 		for (unsigned i = 1; i < 4; i++)
 			iv[8 + i] ^= word[i];
-		err = aead_seal(half, iv, packet, 8, word, sizeof(word), packet + 8, len - 8);
+		memcpy(aad, packet, 8);
+		memcpy(aad + 8, word, sizeof(word));
+		err = gcm_seal(half->gcm, iv, aad, sizeof(aad), packet + 8, len - 8);
 		if (err < 0)
 			return err;
 		memcpy(packet + len + AEAD_TAG_LEN, word, sizeof(word));

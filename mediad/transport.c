@@ -3,6 +3,7 @@
 #include "mediad/demux.h"
 #include "mediad/dtls.h"
 #include "mediad/egress.h"
+#include "mediad/gcm.h"
 #include "mediad/ice.h"
 #include "mediad/media.h"
 #include "mediad/srtp.h"
@@ -45,6 +46,8 @@ static const uint8_t state_next[] = {
 	[TRANSPORT_CONNECTED] = 1 << TRANSPORT_DISCONNECTED | 1 << TRANSPORT_FREE,
 	[TRANSPORT_DISCONNECTED] = 1 << TRANSPORT_CONNECTED | 1 << TRANSPORT_FREE,
 };
+
+static const struct session_address nowhere;
 
 static void arm(struct transport *t);
 
@@ -131,6 +134,7 @@ int transports_start(struct mediad *md, struct transports **ret_transports)
 		err = load_dtls(md, &ts->dtls);
 	if (err < 0)
 		goto fail;
+	log_info("transport: GCM by %s", gcm_name());
 	*ret_transports = ts;
 	return 0;
 fail:
@@ -282,6 +286,7 @@ void transport_close(struct transport *t, const char *why)
 	struct session_transport *rec = t->rec;
 
 	media_on_closed(t);
+	egress_flush(md->egress);
 	if (t->dtls)
 		dtls_close(t->dtls);
 	move(t, TRANSPORT_FREE, why);
@@ -457,6 +462,14 @@ static const char *on_ufrag(void *arg, const char *ufrag)
 	return ice_ufrag_is(ufrag, subject->t->ice->old_ufrag) ? subject->t->ice->old_pwd : NULL;
 }
 
+/* Where t's packets go from now on; those that wait were written for where they went until now. */
+static void send_to(struct transport *t, const struct session_address *address)
+{
+	egress_flush(t->md->egress);
+	t->no_segments = false;
+	t->rec->send_to = *address;
+}
+
 /* Somebody else proved this address, or it is gone: we do not send there any more. */
 static void lose_address(struct transport *t, struct ice_valid *lost)
 {
@@ -472,7 +485,7 @@ static void lose_address(struct transport *t, struct ice_valid *lost)
 			newest = v;
 	}
 	t->rec->nominated = 0;
-	t->rec->send_to = newest ? newest->address : (struct session_address){ 0 };
+	send_to(t, newest ? &newest->address : &nowhere);
 }
 
 /* The address is t's now, unless another transport checked from there within the consent time: a participant who
@@ -530,7 +543,7 @@ static void choose_address(struct transport *t, const struct session_address *ad
 		rec->nominated = 1;
 	if (address_equal(&rec->send_to, address))
 		return;
-	rec->send_to = *address;
+	send_to(t, address);
 	log_debug("transport: %s sends to %s%s", rec->local_ufrag, address_format(address, text),
 		  nominated ? ", nominated" : "");
 }
@@ -558,7 +571,7 @@ static void on_valid_check(struct transport *t, const struct session_address *ad
 		t->rec->nominated = 0;
 		/* Where we sent is dead: the restarted session begins with its first valid address. */
 		if (state_of(t) == TRANSPORT_DISCONNECTED)
-			t->rec->send_to = (struct session_address){ 0 };
+			send_to(t, &nowhere);
 	}
 	choose_address(t, address, nominated);
 	if (state_of(t) == TRANSPORT_NEW) {

@@ -17,7 +17,7 @@
 #ifndef PARLEY_MEDIAD_TRANSPORT_H
 #define PARLEY_MEDIAD_TRANSPORT_H
 
-#include "mediad/mediad.h"
+#include "mediad/egress.h"
 
 struct ice_agent;  /* per transport: valid addresses, ice.h */
 struct dtls;	   /* per transport: handshake, dtls.h */
@@ -34,6 +34,8 @@ struct transport {
 	struct srtp_in *srtp_in;
 	struct srtp_out *srtp_out; /* NULL until keys are there */
 	struct media_peer *media;
+	struct egress_queue waits[EGRESS_KINDS];
+	bool no_segments;	 /* where it is sent to takes no UDP_SEGMENT, batch.h */
 	struct loop_timer timer; /* handshake retransmission, consent */
 	uint64_t corr;		 /* of the offer that made it */
 	int64_t state_us;	 /* since when it is in its state */

@@ -85,8 +85,10 @@ static void on_readable(struct loop_fd *io, uint32_t events, void *arg)
 	(void)io;
 	(void)events;
 	mediad_awake(s->udp->md);
+	/* Until nothing is left: what comes while the first packets of a picture are written for everybody leaves with
+	 * them. */
 	for (unsigned i = 0; i < BATCHES_PER_TURN; i++) {
-		if (receive(s, clock_now_us()) < RING_BATCH)
+		if (receive(s, clock_now_us()) == 0)
 			break;
 	}
 }
@@ -131,7 +133,7 @@ struct udp *udp_stop(struct udp *udp)
 
 unsigned udp_sockets(const struct udp *udp)
 {
-	return udp->sockets_len;
+	return udp ? udp->sockets_len : 0;
 }
 
 int udp_fd(const struct udp *udp, unsigned socket)

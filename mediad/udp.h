@@ -13,6 +13,7 @@
 /* Takes udp.* from md->fds and adds them to md->loop. -ENOENT: there are none. */
 int udp_start(struct mediad *md, struct udp **ret_udp);
 struct udp *udp_stop(struct udp *udp);
+/* NULL: none. */
 unsigned udp_sockets(const struct udp *udp);
 int udp_fd(const struct udp *udp, unsigned socket);
 

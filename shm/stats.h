@@ -87,7 +87,11 @@ struct stats_mediad {
 	stat_t paced_wait_us;	 /* so long in all, */
 	stat_t paced_longest_us; /* and so long one of them */
 	stat_t paced_dropped;	 /* never left */
-	stat_t reserved[17];
+	/* parley_mediad_segment_messages_total{mediad}, …: messages of several packets, the packets in them */
+	stat_t segment_messages, segments;
+	stat_t padding_bytes;	  /* that made packets equally long */
+	stat_t segment_fallbacks; /* messages that the kernel took singly only */
+	stat_t reserved[13];
 } SHM_ALIGNED;
 
 struct stats_region {

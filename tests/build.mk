@@ -6,7 +6,7 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 test_links = $(shell sed -n '1s/.*links: *\([a-z ]*\).*/\1/p' $(1))
-TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) -lm
+TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) $(IPSEC_MB) -lm
 
 # What tests share (links: support): peers, doubles, harnesses; the load tool's client is one of the peers.
 support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c)) tools/load/peer.c

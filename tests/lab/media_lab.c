@@ -259,10 +259,12 @@ static void mail_put(struct lab_device *d, bool up, bool rtcp, const uint8_t *da
 	memcpy(w->data, data, len);
 }
 
-int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index)
+int egress_rtp(struct egress *egress, struct transport *t, uint8_t *packet, size_t len, uint64_t index,
+	       enum media_kind media)
 {
 	struct lab_device *d = device_of(t);
 
+	(void)media;
 	egress->reserved--;
 	assert_non_null(d);
 	assert_true(len >= RTP_HEADER_LEN && len <= EGRESS_PACKET_MAX);

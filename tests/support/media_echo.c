@@ -93,6 +93,18 @@ static uint64_t *next_of(struct media_peer *peer, uint32_t ssrc)
 	return &peer->stream[peer->streams_len++].next;
 }
 
+static enum media_kind media_of(const struct transport *t, unsigned pt)
+{
+	for (unsigned i = 0; i < t->rec->mlines_len; i++) {
+		const struct session_mline *m = &t->rec->mline[i];
+		for (unsigned k = 0; k < m->codecs_len; k++) {
+			if (m->codec[k].pt == pt)
+				return m->media;
+		}
+	}
+	return MEDIA_AUDIO;
+}
+
 bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us)
 {
 	const struct ring_slot *s = &t->md->ring.slot[slot];
@@ -108,7 +120,7 @@ bool media_on_rtp(struct transport *t, uint32_t slot, size_t len, int64_t now_us
 		out[2] = (uint8_t)(index >> 8);
 		out[3] = (uint8_t)index;
 		out[11]++;
-		(void)egress_rtp(t->md->egress, t, out, len, index);
+		(void)egress_rtp(t->md->egress, t, out, len, index, media_of(t, out[1] & 127));
 	}
 	if (media_echo.publish)
 		ring_publish(&t->md->ring, slot);
@@ -124,6 +136,12 @@ void media_on_rtcp(struct transport *t, const uint8_t *data, size_t len, int64_t
 	uint8_t *out = egress_reserve(t->md->egress);
 	memcpy(out, data, len);
 	(void)egress_rtcp(t->md->egress, t, out, len);
+}
+
+void media_on_padded(struct transport *t, unsigned bytes)
+{
+	(void)t;
+	(void)bytes;
 }
 
 void media_on_closed(struct transport *t)

@@ -436,6 +436,20 @@ static void test_feedback_that_lies(void **state)
 	free(bwe);
 }
 
+static void test_padding_counts(void **state)
+{
+	static struct bwe bwe;
+
+	(void)state;
+	bwe_init(&bwe, 300000, 50000, 2000000, USEC_PER_SEC);
+	bwe_on_sent(&bwe, 65535, 1000, 0, USEC_PER_SEC);
+	bwe_on_padded(&bwe, 65535, 40);
+	assert_int_equal(bwe.packet[65535 % BWE_HISTORY].bytes, 1040 + BWE_OVERHEAD);
+	/* Of one that was not sent there is nothing to count. */
+	bwe_on_padded(&bwe, 0, 40);
+	assert_int_equal(bwe.packet[0].bytes, 0);
+}
+
 static void test_never_outside_its_limits(void **state)
 {
 	(void)state;
@@ -467,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_after_an_outage_it_goes_on),
 		cmocka_unit_test(test_nothing_sent_is_no_silence),
 		cmocka_unit_test(test_feedback_that_lies),
+		cmocka_unit_test(test_padding_counts),
 		cmocka_unit_test(test_never_outside_its_limits),
 	};
 

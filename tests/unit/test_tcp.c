@@ -337,6 +337,7 @@ static void who_does_not_read_loses_pictures_first_and_gets_the_rest_whole(void 
 	}
 	unsigned all = 1 + audio + video;
 	assert_true(one_mediad_until(&one, all_taken, &all, WAIT_US));
+	one_mediad_run(&one, 1000); /* the end of that turn, when it leaves */
 	uint64_t dropped = stat_get(&COUNTERS->tcp_dropped);
 	assert_true(dropped >= 300);
 	peer_reading_set(c.peer, s, true);
