@@ -187,24 +187,29 @@ static void divide(struct alloc *alloc, struct fill *f, uint64_t sound, const st
 	}
 }
 
-uint32_t alloc_run(struct alloc *alloc, const struct alloc_path *path, struct alloc_seat *seat, unsigned n,
-		   int64_t now_us)
+uint32_t alloc_wanted(const struct alloc_seat *seat, unsigned n)
+{
+	uint64_t bps = cost_of_sound(seat, n);
+
+	for (unsigned i = 0; i < n; i++)
+		bps += is_sound(&seat[i]) ? 0 : cost(&seat[i], MIN(seat[i].layers, LAYER_STEPS_MAX));
+	return (uint32_t)MIN(bps, UINT32_MAX);
+}
+
+void alloc_run(struct alloc *alloc, const struct alloc_path *path, struct alloc_seat *seat, unsigned n, int64_t now_us)
 {
 	uint8_t order[SESSION_MLINES_MAX], most[SESSION_MLINES_MAX] = { 0 }, given[SESSION_MLINES_MAX] = { 0 };
 
 	assert(n <= SESSION_MLINES_MAX);
 	struct fill f = { .seat = seat, .order = order, .len = sort(seat, n, order) };
-	uint64_t sound = cost_of_sound(seat, n);
 	for (unsigned i = 0; i < n; i++) {
 		most[i] = MIN(seat[i].layers, LAYER_STEPS_MAX);
 		given[i] = MIN(seat[i].given, most[i]);
 	}
-	uint64_t wanted = sound + sum_of(&f, most);
 	if (!path->open || path->pressed)
-		divide(alloc, &f, sound, path, most, given, now_us);
+		divide(alloc, &f, cost_of_sound(seat, n), path, most, given, now_us);
 	else
 		memcpy(given, most, sizeof(given));
 	for (unsigned i = 0; i < n; i++)
 		seat[i].given = is_sound(&seat[i]) ? 1 : given[i];
-	return (uint32_t)MIN(wanted, UINT32_MAX);
 }

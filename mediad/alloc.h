@@ -13,9 +13,9 @@
  *            much is missing, only when congestion has gone on for ALLOC_SETTLE_US with nothing but its lowest: a
  *            switch takes a while to be felt.
  * Up:        when the sum stays below the estimate by ALLOC_HEADROOM (a seat's first layer: when it fits), not before
- * ALLOC_HOLD_US after a lowering; twice as late each time when that turned out wrong within ALLOC_TRIAL_US. A seat that
- * has nothing takes the place of others that come after it in order. Open:      while congestion was never met on this
- * path, everybody gets everything.
+ *            ALLOC_HOLD_US after a lowering; twice as late each time when that turned out wrong within ALLOC_TRIAL_US.
+ *            A seat that has nothing takes the place of others that come after it in order.
+ * Open:      while the path takes all that is wanted, everybody gets everything.
  *
  * Pure. Bitrates are as on the wire, headers included. */
 #ifndef PARLEY_MEDIAD_ALLOC_H
@@ -47,7 +47,7 @@ struct alloc_seat {
 /* What is known of the path. */
 struct alloc_path {
 	uint32_t bps;
-	bool open;    /* congestion was never met */
+	bool open;    /* it takes all that is wanted, as far as anybody can know */
 	bool pressed; /* congestion was met just now */
 	bool least;   /* every seat keeps its lowest layer: no packets are lost, no queue stands */
 };
@@ -58,8 +58,9 @@ struct alloc {
 	int64_t lowered_us, raised_us, moved_us, hold_us;
 };
 
-/* Sets given of each of n seats. Returns what they would take if there were room, bit/s. */
-uint32_t alloc_run(struct alloc *alloc, const struct alloc_path *path, struct alloc_seat *seat, unsigned n,
-		   int64_t now_us);
+/* What n seats would take if there were room, bit/s. */
+uint32_t alloc_wanted(const struct alloc_seat *seat, unsigned n);
+/* Sets given of each of them. */
+void alloc_run(struct alloc *alloc, const struct alloc_path *path, struct alloc_seat *seat, unsigned n, int64_t now_us);
 
 #endif

@@ -12,6 +12,7 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define RISE_PER_SECOND	   1.08
 #define RISE_MIN_BPS	   4000.0 /* a second, near the capacity */
 #define CAPACITY_SHARE	   0.92	  /* above that of it only by probes */
+#define DEVIATION_LEAST	   0.4
 #define ABOVE_ARRIVING	   1.5
 #define ABOVE_ARRIVING_BPS 10000.0
 #define CUT_APART_US	   (200 * USEC_PER_MSEC)
@@ -50,7 +51,12 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define SILENCE_STEP_US (1 * USEC_PER_SEC)
 #define OUTAGE_TOLD_US	(500 * USEC_PER_MSEC)
 
-#define PROBE_US	   (20 * USEC_PER_MSEC) /* length of a burst */
+#define PROBE_US	   (20 * USEC_PER_MSEC)	 /* length of a burst */
+#define PROBE_NOISES	   6			 /* and so many times what the path's noise is, where it is known … */
+#define PROBE_BENDS	   8			 /* … by so much, */
+#define PROBE_MAX_US	   (150 * USEC_PER_MSEC) /* but no longer */
+#define PROBE_NOISE	   2
+#define PROBE_NOISE_SHARE  0.3
 #define PROBE_PACKETS	   5
 #define PROBE_TIMEOUT_US   (1 * USEC_PER_SEC)
 #define PROBE_APART_US	   (2500 * USEC_PER_MSEC)
@@ -63,6 +69,15 @@ enum { PACKET_UNUSED, PACKET_SENT, PACKET_LOST, PACKET_RECEIVED };
 #define PROBE_OF_ARRIVED   0.88
 #define PROBE_LOWERS	   0.85
 #define PROBE_SHARE	   0.8 /* of its packets must have arrived */
+
+/* The first ones */
+#define FIRST_PACKET	 250 /* bytes: the mean while nothing is known */
+#define FIRST_TIMES	 3.0 /* while they prove true, */
+#define FIRST_TIMES_LATE 1.5 /* and after one that came late, for whatever reason */
+#define FIRST_AGAIN_US	 (250 * USEC_PER_MSEC)
+#define FIRST_BACKED_UP	 2 /* so many that met the bottleneck are enough, */
+#define FIRST_MAX	 8 /* and so many in all */
+#define DEAF_US		 (1500 * USEC_PER_MSEC)
 
 static void delay_reset(struct bwe_delay *d)
 {
@@ -81,7 +96,7 @@ void bwe_init(struct bwe *bwe, uint32_t start_bps, uint32_t min_bps, uint32_t ma
 	bwe->loss.limit = max_bps;
 	bwe->initial = true;
 	bwe->rtt_us = RTT_BEGIN_US;
-	bwe->packet_bytes = 1000;
+	bwe->packet_bytes = FIRST_PACKET;
 	bwe->begun_us = now_us;
 	delay_reset(&bwe->delay);
 }
@@ -176,6 +191,21 @@ static uint32_t arriving_over(const struct bwe *bwe, int64_t buckets)
 uint32_t bwe_arriving(const struct bwe *bwe)
 {
 	return arriving_over(bwe, ARRIVING_WINDOW);
+}
+
+bool bwe_is_deaf(const struct bwe *bwe, int64_t now_us)
+{
+	return bwe->feedback_us == 0 && bwe->sent_us && now_us - bwe->silence_us >= DEAF_US;
+}
+
+bool bwe_begins(const struct bwe *bwe)
+{
+	return bwe->initial;
+}
+
+bool bwe_probes(const struct bwe *bwe)
+{
+	return bwe->cluster.begun_us != 0;
 }
 
 int64_t bwe_rtt_us(const struct bwe *bwe)
@@ -427,6 +457,21 @@ static void test_done(struct bwe *bwe)
 	loss_cut(bwe, l->asked_loss);
 }
 
+/* It told nothing. */
+static void probe_again(struct bwe *bwe, int64_t now_us)
+{
+	bwe->probed_us = now_us - PROBE_APART_US + (bwe->initial ? FIRST_AGAIN_US : PROBE_AGAIN_US);
+}
+
+/* A first probe has met the bottleneck, as an over-use would later: that is where it is. */
+static void first_backed_up(struct bwe *bwe, double arrived)
+{
+	bwe->capacity = MAX(bwe->capacity, arrived);
+	bwe->deviation = DEVIATION_LEAST;
+	if (++bwe->first_backed_up >= FIRST_BACKED_UP)
+		bwe->initial = false;
+}
+
 static void probe_done(struct bwe *bwe, int64_t now_us)
 {
 	struct bwe_cluster *c = &bwe->cluster;
@@ -437,35 +482,45 @@ static void probe_done(struct bwe *bwe, int64_t now_us)
 	if (c->is_test)
 		test_done(bwe);
 	if (c->received < PROBE_PACKETS || c->received < PROBE_SHARE * c->sent || sent_us <= 0 || arrived_us <= 0) {
-		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
+		probe_again(bwe, now_us);
 		return;
 	}
 	/* Of n packets n − 1 lie between the first and the last: the last one's bytes were sent after, the
 	 * first one's arrived before. */
 	double sent = (c->sent_bytes - c->last_bytes) * 8e6 / sent_us;
 	double arrived = (c->received_bytes - c->first_bytes) * 8e6 / arrived_us;
-	double found = PROBE_OF_SENT * MIN(sent, arrived);
+	/* What a path's own noise does to the last packet is no bottleneck, where none was met. */
+	double noise_us = MIN((double)(PROBE_NOISE * bwe->delay.noise_us), sent_us * PROBE_NOISE_SHARE);
+	if (bwe->capacity > 0)
+		noise_us = 0;
+	bool late = arrived < PROBE_BACKED_UP * sent, backed_up = late && arrived_us - sent_us > noise_us;
+	double found = PROBE_OF_SENT * (late && !backed_up ? sent : MIN(sent, arrived));
 	if (arrived > 2 * sent) {
 		/* Came in one lump: says nothing. */
-		bwe->probed_us = now_us - PROBE_APART_US + PROBE_AGAIN_US;
+		probe_again(bwe, now_us);
 		return;
 	}
-	if (arrived < PROBE_BACKED_UP * sent)
+	if (backed_up)
 		found = PROBE_OF_ARRIVED * arrived;
 	if (bwe->capacity > 0 && found > bwe->capacity + capacity_spread(bwe))
 		bwe->capacity = 0; /* the path has become wider */
 	if (found > bwe->delay_limit) {
 		bwe->delay_limit = clamp(bwe, found);
 		bwe->raised_us = now_us;
-	} else if (arrived < PROBE_BACKED_UP * sent) {
-		/* The bottleneck is nearer than was thought, or the receiver was busy. */
-		double least = bwe->initial ? 0 : bwe->delay_limit * PROBE_LOWERS; /* what one begins with is a guess */
+	} else if (backed_up) {
+		/* The bottleneck is nearer than was thought, or the receiver was busy. What one begins with is a guess;
+		 * what a first probe has shown is none. */
+		double least = bwe->initial ? bwe->first_found : bwe->delay_limit * PROBE_LOWERS;
 		bwe->delay_limit = clamp(bwe, MAX(MAX(found, bwe_arriving(bwe)), least));
 	}
 	if (found > bwe->loss.limit && bwe->loss.trial == 0)
 		bwe->loss.limit = clamp(bwe, found);
-	if (MIN(sent, arrived) < PROBE_PROVED * c->probe.bps)
-		bwe->initial = false;
+	if (bwe->initial && backed_up)
+		first_backed_up(bwe, arrived);
+	bwe->first_found = MAX(bwe->first_found, found);
+	bwe->first_late = late;
+	if ((bwe->initial && late) || MIN(sent, arrived) < PROBE_PROVED * c->probe.bps)
+		bwe->probed_us = bwe->initial ? now_us - PROBE_APART_US + FIRST_AGAIN_US : bwe->probed_us;
 	else
 		bwe->probed_us = now_us - PROBE_APART_US; /* the next may follow at once */
 }
@@ -491,6 +546,14 @@ static void probe_note(struct bwe *bwe, const struct bwe_packet *packet, int64_t
 	c->received_bytes += packet->bytes;
 }
 
+/* Longer where delays are never the same, so that they do not hide what is asked. */
+static double probe_length_us(const struct bwe *bwe)
+{
+	int64_t noise_us = bwe->delay.bends >= PROBE_BENDS ? bwe->delay.noise_us : 0;
+
+	return (double)MIN(MAX(PROBE_US, PROBE_NOISES * noise_us), PROBE_MAX_US);
+}
+
 static void begin_cluster(struct bwe *bwe, bool is_test, double bps, unsigned packets, int64_t now_us,
 			  struct bwe_probe *ret_probe)
 {
@@ -500,13 +563,21 @@ static void begin_cluster(struct bwe *bwe, bool is_test, double bps, unsigned pa
 		.probe = {
 			.cluster = bwe->last_cluster,
 			.bps = (uint32_t)bps,
-			.bytes = (uint32_t)MAX(bps / 8e6 * PROBE_US, packets * bwe->packet_bytes),
+			.bytes = (uint32_t)MAX(bps / 8e6 * probe_length_us(bwe), packets * bwe->packet_bytes),
 			.packets = packets,
 		},
 		.begun_us = now_us,
 		.is_test = is_test,
 	};
 	*ret_probe = bwe->cluster.probe;
+}
+
+/* The very first are small: nothing is known. */
+static double first_times(const struct bwe *bwe)
+{
+	if (bwe->first_found <= 0)
+		return PROBE_TIMES;
+	return bwe->first_late ? FIRST_TIMES_LATE : FIRST_TIMES;
 }
 
 bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct bwe_probe *ret_probe)
@@ -526,12 +597,15 @@ bool bwe_probe_due(struct bwe *bwe, uint32_t wanted_bps, int64_t now_us, struct 
 	}
 	int64_t apart_us = bwe->cut_us > bwe->probed_us ? PROBE_AFTER_CUT_US : PROBE_APART_US;
 	int64_t last_us = MAX(bwe->probed_us, bwe->cut_us);
+	/* A queue, be it the last one's, hides what a probe would show, and grows by it. */
 	if (c->begun_us || wanted_bps <= rate || bwe->loss.trial > 0 || bwe->overused ||
-	    (last_us && now_us - last_us < apart_us))
+	    bwe_queue_us(bwe) >= BWE_QUEUE_US || (last_us && now_us - last_us < apart_us))
 		return false;
-	double bps = rate * PROBE_TIMES;
+	double bps = rate * (bwe->initial ? first_times(bwe) : PROBE_TIMES);
 	/* What is not wanted need not be found; a little more, so that the wanted rate is not the edge. */
-	bps = clamp(bwe, MIN(bps, bwe->initial ? bwe->max_bps : wanted_bps * 1.25));
+	bps = clamp(bwe, MIN(bps, wanted_bps * 1.25));
+	if (bwe->initial && ++bwe->first_probes >= FIRST_MAX)
+		bwe->initial = false;
 	begin_cluster(bwe, false, bps, PROBE_PACKETS + 1, now_us, ret_probe);
 	return true;
 }
@@ -580,13 +654,13 @@ static void capacity_note(struct bwe *bwe, double bps)
 {
 	if (bwe->capacity == 0) {
 		bwe->capacity = bps;
-		bwe->deviation = 0.4;
+		bwe->deviation = DEVIATION_LEAST;
 		return;
 	}
 	double error = bwe->capacity - bps;
 	bwe->capacity -= 0.05 * error;
 	bwe->deviation = 0.95 * bwe->deviation + 0.05 * error * error / (bwe->capacity / 1000) / 1000;
-	bwe->deviation = MIN(MAX(bwe->deviation, 0.4), 2.5);
+	bwe->deviation = MIN(MAX(bwe->deviation, DEVIATION_LEAST), 2.5);
 }
 
 static void delay_cut(struct bwe *bwe, double arriving, int64_t now_us)

@@ -25,8 +25,12 @@
  *                2 %: × 1.05. When no test is possible (nothing to fill it with), sending less is the test, for two
  *                windows. What feedback does not tell of is not known to be lost.
  *   probes       a burst at twice the rate: what arrives of it, and how fast, shows room that the stream alone would
- *                not. At the start, then again while that proves true; later when more is wanted than the rate
- *                allows, and soon after a cut was over. A little less than what they show is believed.
+ *                not; again at once while that proves true, then when more is wanted than the rate allows, and
+ *                soon after a cut was over. A little less than what they show is believed.
+ *   start        the rate begins as a guess, low enough for a thin path, and small packets make up the first probe: it
+ *                must not fill a thin path's queue. While the first ones prove true each is at three times the
+ *                rate. One that met the bottleneck shows where it is, as over-use does; a second one, as
+ *                jitter looks alike, and they are over.
  *   silence      without any more feedback for 1.5 s while packets go out, × 0.5 each second, down to min. When it
  *                comes again, that was an outage and no congestion: half of the rate before is a beginning.
  *
@@ -117,7 +121,10 @@ struct bwe {
 	struct bwe_loss loss;
 	struct bwe_cluster cluster;
 	uint8_t last_cluster;
-	bool initial;	   /* the first probes are not done */
+	bool initial;	    /* the first probes are not done */
+	double first_found; /* the most that one of them has shown, bit/s */
+	bool first_late;    /* the last one was */
+	unsigned first_probes, first_backed_up;
 	bool overused;	   /* by the last feedback */
 	bool jumped;	   /* and a long queue came up within moments */
 	int64_t probed_us; /* when the last probe began */
@@ -142,10 +149,17 @@ void bwe_on_padded(struct bwe *bwe, uint16_t seq, unsigned bytes);
 /* -EPROTO: malformed; what came before was used. */
 int bwe_on_feedback(struct bwe *bwe, const struct rtcp_packet *packet, int64_t now_us);
 uint32_t bwe_rate(struct bwe *bwe, int64_t now_us);
+/* Packets have gone out for a while and nothing was ever told of them: he does not send feedback, whatever he said. */
+bool bwe_is_deaf(const struct bwe *bwe, int64_t now_us);
+/* The first probes are not done: the rate may still be a guess. */
+bool bwe_begins(const struct bwe *bwe);
+/* A burst is under way, or not told of yet. */
+bool bwe_probes(const struct bwe *bwe);
 /* What arrived of late, bit/s; 0: not known yet. */
 uint32_t bwe_arriving(const struct bwe *bwe);
 int64_t bwe_rtt_us(const struct bwe *bwe);
-/* What arrived when over-use was met; 0: it was not, or the path has become another since. */
+/* What arrived when over-use was met, or of a first probe that met the bottleneck; 0: neither, or the path has become
+ * another since. */
 uint32_t bwe_capacity(const struct bwe *bwe);
 /* When congestion was last met: over-use, loss or silence; 0 = never. */
 int64_t bwe_cut_us(const struct bwe *bwe);

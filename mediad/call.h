@@ -28,7 +28,7 @@
 #define PEER_SOURCES	      256 /* places in the table of SSRCs; at most 6 for each m-line are used */
 #define PEER_LEARN_PER_SECOND 64  /* new SSRCs that are looked at */
 /* bit/s */
-#define PEER_RATE_START	    1000000
+#define PEER_RATE_START	    300000
 #define PEER_RATE_MIN	    50000
 #define PEER_RATE_MAX	    50000000
 #define PEER_RTT_DEFAULT_US (100 * USEC_PER_MSEC)
@@ -95,7 +95,7 @@ struct media_peer {
 	struct bwe *bwe;   /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
 	struct peer_rate rate;
 	struct red red;		     /* is sound sent twice */
-	struct pacing *pacing;	     /* NULL: congestion was never met, nothing ever waits */
+	struct pacing *pacing;	     /* NULL: the path takes everything, nothing waits */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */
 	bool rtt_known;

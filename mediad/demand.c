@@ -1,5 +1,6 @@
 #include "mediad/demand.h"
 
+#include "lib/list.h"
 #include "mediad/announce.h"
 
 #include <stdlib.h>
@@ -27,11 +28,7 @@ void demand_list(struct track *track)
 
 	if ((track->layers_len <= 1 && !measured) || track->layered_link)
 		return;
-	track->layered_next = media->layered;
-	track->layered_link = &media->layered;
-	if (track->layered_next)
-		track->layered_next->layered_link = &track->layered_next;
-	media->layered = track;
+	LIST_ADD(media->layered, track, layered_next, layered_link);
 	if (media->layers_due_us == MEDIA_NEVER_DUE) {
 		media->layers_due_us = loop_now_us(media->md->loop) + DEMAND_TICK_US;
 		media_wake_at(media, media->layers_due_us);
@@ -40,11 +37,7 @@ void demand_list(struct track *track)
 
 void demand_unlist(struct track *track)
 {
-	*track->layered_link = track->layered_next;
-	if (track->layered_next)
-		track->layered_next->layered_link = track->layered_link;
-	track->layered_next = NULL;
-	track->layered_link = NULL;
+	LIST_REMOVE(track, layered_next, layered_link);
 }
 
 void demand_changed(struct track *track)

@@ -1,5 +1,6 @@
 #include "mediad/pacing.h"
 
+#include "lib/list.h"
 #include "mediad/call.h"
 #include "mediad/seat_out.h"
 
@@ -30,25 +31,13 @@ static void list(struct media_peer *peer, int64_t now_us)
 
 	if (p->link)
 		return;
-	p->next = media->paced;
-	p->link = &media->paced;
-	if (p->next)
-		p->next->pacing->link = &p->next;
-	media->paced = peer;
+	LIST_ADD(media->paced, peer, pacing->next, pacing->link);
 	media_wake_at(media, now_us + 1); /* the next slot */
 }
 
 static void unlist(struct media_peer *peer)
 {
-	struct pacing *p = peer->pacing;
-
-	if (!p->link)
-		return;
-	*p->link = p->next;
-	if (p->next)
-		p->next->pacing->link = p->link;
-	p->next = NULL;
-	p->link = NULL;
+	LIST_REMOVE(peer, pacing->next, pacing->link);
 }
 
 static uint64_t *waits_word(struct seat *seat, uint16_t seq)
@@ -197,6 +186,12 @@ int64_t pacing_run(struct media *media, int64_t now_us)
 			unlist(peer);
 	}
 	return media->paced ? now_us + 1 : MEDIA_NEVER_DUE; /* the next slot */
+}
+
+void pacing_rest(struct media_peer *peer)
+{
+	if (peer->pacing && !pacing_waits(peer))
+		pacing_end(peer);
 }
 
 void pacing_forget(struct seat *seat)

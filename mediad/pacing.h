@@ -1,9 +1,9 @@
-/* mediad/pacing.h - the pacers of all participants whose path is known to be narrow (pacer.h).
+/* mediad/pacing.h - the pacers of all participants whose path is not known to take everything (pacer.h).
  *
  *     seat_send() ──pacing_holds()?──▶ waits ──each PACER_SLOT_US: pacing_run()──▶ seat_send_waiting()
  *
- * Begins when congestion is first met on a path (rate.c); until then a peer has no pacer, and all that the way of a
- * packet knows of it is one branch.
+ * Begins with the path, ends when that has shown that it takes all that is wanted, and begins again when congestion is
+ * met (rate.c). Without a pacer all that the way of a packet knows of it is one branch.
  *
  * Rate:      while a probe is under way, the probe's. Else PACING_FACTOR × the estimate, so that the pictures of a
  * stream that fits never gather here, and a path that takes more can show it. But where over-use has shown what the
@@ -37,6 +37,8 @@ struct pacing {
 
 /* From now on what goes to the peer is paced. Nothing happens when there is no memory. */
 void pacing_begin(struct media_peer *peer);
+/* The path takes all that is wanted: no longer, once nothing waits. */
+void pacing_rest(struct media_peer *peer);
 /* The peer is about to be freed. */
 void pacing_end(struct media_peer *peer);
 /* A seat of the peer is about to be freed. */

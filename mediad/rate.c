@@ -1,5 +1,6 @@
 #include "mediad/rate.h"
 
+#include "lib/list.h"
 #include "mediad/call.h"
 
 #include <string.h>
@@ -25,11 +26,6 @@
 static bool has_path(const struct media_peer *peer)
 {
 	return peer_can_send(peer) && (peer->bwe || peer->rate.remb_us);
-}
-
-unsigned rate_begin(const struct media_peer *peer)
-{
-	return peer->rate.limited ? 1 : ALLOC_ALL;
 }
 
 static void come_at(struct media *media, int64_t at_us)
@@ -214,16 +210,30 @@ static struct alloc_path path_by_bwe(struct media_peer *peer, int64_t now_us)
 	};
 }
 
-static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
+/* Congestion was never met, and what is wanted is known to fit; or nobody tells what does. */
+static bool is_open(const struct media_peer *peer, double wanted_bps, double bps, int64_t now_us)
+{
+	return !peer->rate.limited &&
+	       (!peer->bwe || bwe_is_deaf(peer->bwe, now_us) || bps >= wanted_bps * ALLOC_HEADROOM);
+}
+
+static struct alloc_path path_of(struct media_peer *peer, uint32_t wanted_bps, int64_t now_us)
 {
 	struct peer_rate *r = &peer->rate;
 	struct alloc_path path = peer->bwe ? path_by_bwe(peer, now_us) : path_by_remb(peer, now_us);
 
-	path.pressed = path.pressed || pacing_stands(peer, now_us);
-	if (path.pressed)
-		pacing_begin(peer);
+	/* At the start what waits in the pacer tells of the guess, not of the path. */
+	path.pressed = path.pressed || ((!peer->bwe || !bwe_begins(peer->bwe)) && pacing_stands(peer, now_us));
 	r->limited = r->limited || path.pressed;
-	path.open = !r->limited;
+	path.open = is_open(peer, wanted_bps, path.bps, now_us);
+	r->paced = r->paced || (!path.open && !peer->pacing);
+	if (!path.open)
+		pacing_begin(peer);
+	else if (r->paced)
+		pacing_rest(peer);
+	r->open = path.open;
+	r->wanted_bps = wanted_bps;
+	r->path_bps = path.open ? MAX(path.bps, (uint32_t)MIN(wanted_bps * ALLOC_HEADROOM, UINT32_MAX)) : path.bps;
 	/* Room for what is sent twice. When congestion was just met it is much, and soon over. */
 	if (!path.pressed)
 		path.bps -= MIN(path.bps / 4, (uint32_t)r->rtx_bps);
@@ -234,28 +244,13 @@ static struct alloc_path path_of(struct media_peer *peer, int64_t now_us)
 
 static void list(struct media_peer *peer)
 {
-	struct peer_rate *r = &peer->rate;
-
-	if (r->probed_link)
-		return;
-	r->probed_next = peer->media->probed;
-	r->probed_link = &peer->media->probed;
-	if (r->probed_next)
-		r->probed_next->rate.probed_link = &r->probed_next;
-	peer->media->probed = peer;
+	if (!peer->rate.probed_link)
+		LIST_ADD(peer->media->probed, peer, rate.probed_next, rate.probed_link);
 }
 
 static void unlist(struct media_peer *peer)
 {
-	struct peer_rate *r = &peer->rate;
-
-	if (!r->probed_link)
-		return;
-	*r->probed_link = r->probed_next;
-	if (r->probed_next)
-		r->probed_next->rate.probed_link = r->probed_link;
-	r->probed_next = NULL;
-	r->probed_link = NULL;
+	LIST_REMOVE(peer, rate.probed_next, rate.probed_link);
 }
 
 void rate_forget(struct media_peer *peer)
@@ -278,7 +273,10 @@ static void probe_begin(struct media_peer *peer, uint32_t wanted_bps, int64_t no
 {
 	struct peer_rate *r = &peer->rate;
 
-	if (!peer->bwe || !can_pad(peer) || !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
+	if (!peer->bwe)
+		return;
+	r->unpadded = !can_pad(peer);
+	if (r->unpadded || !bwe_probe_due(peer->bwe, wanted_bps, now_us, &r->probe))
 		return;
 	r->probe_us = now_us;
 	r->probe_sent = r->probe_packets = 0;
@@ -350,6 +348,35 @@ static void step(struct media_peer *peer, int64_t now_us)
 		unlist(peer);
 }
 
+/* ---- the start ---- */
+
+/* How many layers of a track a seat may have before it is divided again. */
+static unsigned begin(const struct media_peer *peer, const struct track *track)
+{
+	const struct peer_rate *r = &peer->rate;
+
+	if (!peer->bwe)
+		return r->limited ? 1 : ALLOC_ALL;
+	double more = track ? layer_cost(&track->set, MAX(track->set.n, 1) - 1) : 0;
+	return r->open && (r->wanted_bps + more) * ALLOC_HEADROOM <= r->path_bps ? ALLOC_ALL : 1;
+}
+
+unsigned rate_begin(struct seat *seat, const struct track *track)
+{
+	struct peer_rate *r = &seat->peer->rate;
+
+	/* In the place of what it showed before. */
+	r->wanted_bps -= MIN(seat->meter.wanted_bps, r->wanted_bps);
+	seat->meter.wanted_bps = 0;
+	unsigned limit = begin(seat->peer, track);
+	if (track && seat->rec->media == MEDIA_VIDEO) {
+		seat->meter.wanted_bps =
+			(uint32_t)MIN(layer_cost(&track->set, MAX(track->set.n, 1) - 1), UINT32_MAX - r->wanted_bps);
+		r->wanted_bps += seat->meter.wanted_bps;
+	}
+	return limit;
+}
+
 /* ---- the turn ---- */
 
 static void apply(struct media_peer *peer, const struct alloc_path *path, const struct alloc_seat *seats,
@@ -362,7 +389,7 @@ static void apply(struct media_peer *peer, const struct alloc_path *path, const 
 		if (!seat)
 			continue;
 		if (!takes_part(seat)) {
-			seat_set_limit(seat, rate_begin(peer), now_us);
+			seat_set_limit(seat, begin(peer, seat->source), now_us);
 			continue;
 		}
 		struct layer_step step[LAYER_STEPS_MAX] = { { 0 } };
@@ -399,12 +426,18 @@ static void run(struct media_peer *peer, int64_t now_us)
 
 	peer->rate.due = false;
 	look(peer, now_us);
-	struct alloc_path path = path_of(peer, now_us);
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		if (takes_part(peer->seat[i]))
-			seats[n++] = describe(peer->seat[i], now_us);
+		struct seat *seat = peer->seat[i];
+		if (seat)
+			seat->meter.wanted_bps = 0;
+		if (!takes_part(seat))
+			continue;
+		seats[n] = describe(seat, now_us);
+		seat->meter.wanted_bps = alloc_wanted(&seats[n++], 1);
 	}
-	uint32_t wanted_bps = alloc_run(&peer->rate.alloc, &path, seats, n, now_us);
+	uint32_t wanted_bps = alloc_wanted(seats, n);
+	struct alloc_path path = path_of(peer, wanted_bps, now_us);
+	alloc_run(&peer->rate.alloc, &path, seats, n, now_us);
 	apply(peer, &path, seats, now_us);
 	if (peer->rate.probe.cluster == 0 && !path.pressed)
 		probe_begin(peer, (uint32_t)MIN(wanted_bps * ALLOC_HEADROOM * 1.05, UINT32_MAX), now_us);
@@ -422,6 +455,10 @@ void rate_on_sent(struct seat *seat, bool is_rtx, bool numbered, uint16_t number
 	bwe_on_sent(peer->bwe, number, bytes, r->probe.cluster, now_us);
 	r->probe_sent += r->probe.cluster ? bytes + BWE_OVERHEAD : 0;
 	r->probe_packets++;
+	if (UNLIKELY(r->unpadded) && seat->rec->media == MEDIA_VIDEO) {
+		r->unpadded = false;
+		rate_changed(peer); /* the first picture: a probe can begin */
+	}
 }
 
 static bool is_calm(const struct media_peer *peer, int64_t now_us)
@@ -469,11 +506,14 @@ void rate_on_resent(struct seat *seat, uint16_t seq, int64_t now_us)
 
 void rate_on_feedback(struct media_peer *peer, const struct rtcp_packet *packet, int64_t now_us)
 {
+	bool probed = peer->bwe && bwe_probes(peer->bwe);
+
 	if (!peer->bwe)
 		return;
 	if (bwe_on_feedback(peer->bwe, packet, now_us) < 0)
 		stat_add(&peer->media->md->counters->rtcp_bad, 1);
-	if (bwe_cut_us(peer->bwe) == peer->rate.met_us)
+	probed = probed && !bwe_probes(peer->bwe);
+	if (bwe_cut_us(peer->bwe) == peer->rate.met_us && !probed)
 		return;
 	peer->rate.met_us = bwe_cut_us(peer->bwe);
 	rate_changed(peer);

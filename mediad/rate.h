@@ -7,9 +7,12 @@
  * measured, the estimate is divided, and when more is wanted than the estimate allows, a probe is sent: what was sent
  * before, again by RTX, a little every RATE_STEP_US, or empty packets on the RTX stream when nothing of it is left.
  *
- * Until congestion is first met on a path, nothing is limited. Without transport-wide feedback the receiver's own
- * estimate counts (REMB), when it comes; it never takes a picture away while little is lost. A peer that sends
- * neither is not limited.
+ * Start:     a seat begins with its lowest layer, paced, unless all that is wanted is known to fit. The first picture
+ *            makes the first probe possible, each feedback the next (bwe.h), so a wide path has shown within some
+ * tenths of a second that it takes everything, and a thin one was never filled. Open:      everything, and no pacer, as
+ * long as congestion was never met and the estimate is above what is wanted; and when packets go out and nothing is
+ * told of them, though feedback was agreed on. No feedback: the receiver's own estimate counts (REMB), when it comes;
+ * it never takes a picture away while little is lost. A peer that sends neither is not limited.
  *
  * Callers:   the parts of the media side. Memory is in struct media_peer and struct seat. */
 #ifndef PARLEY_MEDIAD_RATE_H
@@ -29,6 +32,7 @@ struct media;
 struct media_peer;
 struct rtcp_packet;
 struct seat;
+struct track;
 
 /* What a seat's stream costs on the wire. */
 struct seat_meter {
@@ -36,7 +40,8 @@ struct seat_meter {
 	double bps;	/* of the layer below, since since_us */
 	uint8_t layer;
 	uint32_t source_ssrc;
-	int64_t since_us; /* 0 = not measured */
+	int64_t since_us;    /* 0 = not measured */
+	uint32_t wanted_bps; /* what it would take if there were room */
 };
 
 /* A packet of the seat's stream, of so many bytes, leaves now or waits for its time. */
@@ -47,7 +52,11 @@ static inline void rate_meter(struct seat_meter *meter, unsigned bytes)
 
 struct peer_rate {
 	struct alloc alloc;
-	bool due, limited; /* limited: congestion was met once */
+	bool due, limited;	       /* limited: congestion was met once */
+	bool open;		       /* all that is wanted fits, as of the last look; */
+	uint32_t wanted_bps, path_bps; /* what that was, and what is known to fit */
+	bool paced;		       /* the pacer came with the start, and goes when all fits */
+	bool unpadded;		       /* a probe is wanted, and no picture has come yet to fill it */
 	int64_t run_us, met_us;
 	/* Retransmissions that were asked for. */
 	uint32_t rtx_bytes;
@@ -73,8 +82,8 @@ struct peer_rate {
 	int64_t remb_us;
 };
 
-/* How many layers a seat may have whose source is new. */
-unsigned rate_begin(const struct media_peer *peer);
+/* How many layers the seat may have of a track that is new there: all when they are known to fit. */
+unsigned rate_begin(struct seat *seat, const struct track *track);
 /* The peer takes something else now, or it another. */
 void rate_changed(struct media_peer *peer);
 /* The peer is about to be freed. */

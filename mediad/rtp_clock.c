@@ -20,12 +20,20 @@ void rtp_clock_report(struct rtp_clock *clock, struct rtp_clock_peer *peer, uint
 	*clock = (struct rtp_clock){ .valid = true, .rtp = rtp, .us = ntp_us + peer->offset_us };
 }
 
+static int64_t guess(struct rtp_clock *clock, uint32_t timestamp, int64_t arrival_us)
+{
+	*clock = (struct rtp_clock){ .valid = true, .guessed = true, .rtp = timestamp, .us = arrival_us };
+	return arrival_us;
+}
+
 int64_t rtp_clock_time_us(struct rtp_clock *clock, uint32_t rate, uint32_t timestamp, int64_t arrival_us)
 {
 	if (LIKELY(clock->valid)) {
 		int32_t distance = (int32_t)(timestamp - clock->rtp);
 		int64_t at_us = clock->us + distance * USEC_PER_SEC / (int64_t)rate;
 		bool sane = at_us - arrival_us < CLOCK_SANE_US && arrival_us - at_us < CLOCK_SANE_US;
+		if (UNLIKELY(clock->guessed && at_us > arrival_us))
+			return guess(clock, timestamp, arrival_us);
 		if (LIKELY(sane && distance < CLOCK_ANCHOR_MAX))
 			return at_us;
 		if (sane) {
@@ -34,8 +42,7 @@ int64_t rtp_clock_time_us(struct rtp_clock *clock, uint32_t rate, uint32_t times
 			return at_us;
 		}
 	}
-	*clock = (struct rtp_clock){ .valid = true, .rtp = timestamp, .us = arrival_us };
-	return arrival_us;
+	return guess(clock, timestamp, arrival_us);
 }
 
 uint32_t rtp_clock_timestamp(const struct rtp_clock *clock, uint32_t rate, int64_t at_us)

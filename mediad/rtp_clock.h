@@ -2,9 +2,9 @@
  *
  * A publisher's sender reports map timestamps to its NTP clock; one offset maps that clock to ours, for all
  * its streams, so sound and picture that were sampled together have one time here. The offset is that of the
- * report that was under way for the shortest time; a slow drift is followed. Before the first report, a stream's
- * first packet counts as sampled when it arrived. A mapping that strays from the arrivals by more than 5 s is not
- * believed. Pure. */
+ * report that was under way for the shortest time; a slow drift is followed. Before the first report, the
+ * packet that came soonest counts as sampled when it arrived: the first one may be late, sent again. A mapping that
+ * strays from the arrivals by more than 5 s is not believed. Pure. */
 #ifndef PARLEY_MEDIAD_RTP_CLOCK_H
 #define PARLEY_MEDIAD_RTP_CLOCK_H
 
@@ -22,6 +22,7 @@ struct rtp_clock_peer {
 /* Of a stream: our time us at RTP timestamp rtp. */
 struct rtp_clock {
 	bool valid;
+	bool guessed; /* by arrivals, without a report */
 	uint32_t rtp;
 	int64_t us;
 };

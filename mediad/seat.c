@@ -1,5 +1,6 @@
 #include "mediad/seat.h"
 
+#include "lib/list.h"
 #include "mediad/call.h"
 #include "mediad/announce.h"
 #include "mediad/quality.h"
@@ -84,9 +85,7 @@ static void seat_unlink(struct seat *seat)
 {
 	if (!seat->source)
 		return;
-	*seat->link = seat->next;
-	if (seat->next)
-		seat->next->link = seat->link;
+	LIST_REMOVE(seat, next, link);
 	seat->source = NULL;
 }
 
@@ -278,7 +277,7 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 	seat->choice = (struct layer_choice){ 0 };
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
-	seat->limit = rate_begin(seat->peer);
+	seat->limit = rate_begin(seat, track);
 	seat_set_left_out(seat, seat->limit < ALLOC_ALL ? LAYER_TEMPORALS_MAX - 1 : 0);
 	rate_changed(seat->peer);
 	seat->rec->source = track ? track->handle : 0;
@@ -291,11 +290,7 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 	seat->source = track;
 	seat->hidden = view_hides(seat->peer, track);
 	seat->tile_height = view_height(seat->peer, track);
-	seat->next = track->seats;
-	seat->link = &track->seats;
-	if (seat->next)
-		seat->next->link = &seat->next;
-	track->seats = seat;
+	LIST_ADD(track->seats, seat, next, link);
 	seat_move(seat, seat_at_rest(seat));
 	seat_choose(seat, now_us);
 	track_seats_changed(track);

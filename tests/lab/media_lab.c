@@ -563,6 +563,7 @@ struct lab_device *lab_device(struct lab *lab, unsigned mediad, uint8_t call, ui
 	atomic_store(&d->rec->state, TRANSPORT_NEW);
 	d->ntp_skew_us = (int64_t)(d->number + 1) * 777777777;
 	d->open = true;
+	d->feedback = true;
 	sender_init(&d->audio, d->number, 0);
 	sender_init(&d->video, d->number, 1);
 	sender_init(&d->screen, d->number, 2);
@@ -865,14 +866,15 @@ static void send_reports(struct lab_device *d)
 	uint8_t p[1200];
 	struct rtcp_out out = { .data = p, .cap = sizeof(p) };
 
-	for (unsigned i = 0; i < (d->simulcast ? 4 : 2); i++) {
+	for (unsigned i = 0; i < (d->simulcast ? 1 + d->simulcast : 2); i++) {
 		struct lab_sender *s = all[i];
 		int64_t rate = i ? 90000 : 48000;
 		/* The next packet's timestamp belongs to next_us. */
 		struct rtcp_sender sr = { .ntp = device_ntp(d),
 					  .rtp = s->timestamp -
 						 (uint32_t)((s->next_us - d->lab->now_us) * rate / USEC_PER_SEC) };
-		if (s->on)
+		bool layered = d->simulcast && i, sent = d->deaf_to_layers || d->layers >> s->layer & 1;
+		if (layered ? sent && !s->dry : s->on)
 			assert_int_equal(rtcp_add_sr(&out, s->ssrc, &sr, NULL, 0), 0);
 	}
 	if (out.len)
@@ -1216,9 +1218,11 @@ void lab_pace(struct lab_device *d, uint32_t bps)
 	assert_non_null(peer->pacing);
 	peer->pacing->bps = bps;
 	peer->pacing->bps_us = INT64_MAX / 2; /* fresh for ever */
+	peer->rate.paced = false;	      /* nor does it end */
 	if (!peer->bwe)
 		return;
 	peer->bwe->delay_limit = peer->bwe->capacity = bps;
+	peer->bwe->initial = false;
 	peer->bwe->cluster.begun_us = INT64_MAX / 2; /* one probe that never ends, so that no other begins */
 }
 

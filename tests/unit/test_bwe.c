@@ -144,9 +144,10 @@ static void sim_step(struct sim *sim)
 	if (bwe_probe_due(&sim->bwe, (uint32_t)sim->media_bps, sim->now_us, &probe)) {
 		int64_t began_us = sim->now_us;
 		sim->probes++;
-		for (uint32_t done = 0; done < probe.bytes; done += PACKET + BWE_OVERHEAD) {
+		unsigned bytes = MIN(probe.bytes / probe.packets, PACKET + BWE_OVERHEAD);
+		for (uint32_t done = 0; done < probe.bytes; done += bytes) {
 			sim->now_us = began_us + (int64_t)(done * 8e6 / probe.bps);
-			sim_send(sim, PACKET, probe.cluster);
+			sim_send(sim, bytes - BWE_OVERHEAD, probe.cluster);
 		}
 		sim->owed = 0;
 	} else {
@@ -185,6 +186,51 @@ static void assert_between(double value, double low, double high)
 {
 	if (value < low || value > high)
 		fail_msg("%.3f is not between %.3f and %.3f", value, low, high);
+}
+
+/* The first probes: small, then as much more as they prove, each as soon as the last was told of. */
+static void the_start_is_quick_on_a_wide_path(void **state)
+{
+	struct sim *sim = sim_new((struct path){ .bps = 100e6, .queue_ms = 300, .delay_us = 10000 }, 4e6);
+
+	(void)state;
+	assert_true(bwe_begins(&sim->bwe));
+	sim_run(sim, 0.8);
+	assert_true(bwe_rate(&sim->bwe, sim->now_us) >= 4e6);
+	assert_in_range(sim->probes, 2, 4);
+	free(sim);
+}
+
+/* A thin one is not filled by them, and the second that meets the bottleneck is the last. */
+static void the_start_is_careful_on_a_thin_path(void **state)
+{
+	struct sim *sim = sim_new((struct path){ .bps = 300e3, .queue_ms = 300, .delay_us = 10000 }, 4e6);
+	struct bwe_probe probe;
+
+	(void)state;
+	assert_true(bwe_probe_due(&sim->bwe, 4000000, sim->now_us, &probe));
+	assert_int_equal(probe.bps, 600000);
+	assert_in_range(probe.bytes, 1000, 1600);
+	sim->bwe.cluster.begun_us = sim->bwe.probed_us = 0;
+	struct seen seen = sim_run(sim, 3);
+	assert_false(bwe_begins(&sim->bwe));
+	assert_in_range(bwe_capacity(&sim->bwe), 250000, 320000);
+	assert_between(seen.queue_ms, 0, 60);
+	free(sim);
+}
+
+/* Who was to send feedback and does not is known after a while, once packets have gone out. */
+static void who_never_tells_is_deaf(void **state)
+{
+	struct sim *sim = sim_new((struct path){ .bps = 1e6, .loss = 1, .delay_us = 10000 }, 200e3);
+
+	(void)state;
+	assert_false(bwe_is_deaf(&sim->bwe, sim->now_us + 60 * USEC_PER_SEC));
+	sim_run(sim, 1);
+	assert_false(bwe_is_deaf(&sim->bwe, sim->now_us));
+	sim_run(sim, 1);
+	assert_true(bwe_is_deaf(&sim->bwe, sim->now_us));
+	free(sim);
 }
 
 static void test_bottleneck(void **state)
@@ -465,6 +511,9 @@ static void test_never_outside_its_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_start_is_quick_on_a_wide_path),
+		cmocka_unit_test(the_start_is_careful_on_a_thin_path),
+		cmocka_unit_test(who_never_tells_is_deaf),
 		cmocka_unit_test(test_bottleneck),
 		cmocka_unit_test(test_jitter),
 		cmocka_unit_test(test_room_is_found_by_probing),

@@ -394,7 +394,7 @@ static void what_nobody_took_is_no_beginning(void **state)
 	assert_true(seat->mapped);
 	lab_run(lab, USEC_PER_SEC);
 	const struct lab_stream *s = lab_stream(watcher, 1);
-	assert_int_equal(s->packets, s->highest - s->first + 1);
+	assert_int_equal(s->packets - s->repaired, s->highest - s->first + 1); /* probes repeat some */
 	lab_free(lab);
 }
 

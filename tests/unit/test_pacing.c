@@ -79,12 +79,13 @@ static void a_burst_is_spread_and_sound_passes(unsigned mediads)
 	watcher->down_bps = 500e3;
 	watcher->down_queue_ms = 40; /* more than that is lost */
 	uint64_t had = picture->packets, waited = stat_get(&c->paced_packets), heard = sound->highest;
+	uint64_t repaired = picture->repaired;
 	int64_t begun_us = lab->now_us;
 	burst(source, 20);
 	lab_run(lab, 2 * USEC_PER_SEC);
 	assert_int_equal(picture->packets - had, 60);
 	assert_int_equal(watcher->down_dropped, 0);
-	assert_int_equal(picture->repaired, 0);
+	assert_int_equal(picture->repaired, repaired);
 	assert_true(stat_get(&c->paced_packets) - waited >= 58);
 	assert_true(stat_get(&c->paced_wait_us) > 58 * 300 * USEC_PER_MSEC);
 	assert_in_range(stat_get(&c->paced_longest_us), 700 * USEC_PER_MSEC, PACER_WAIT_MAX_US);
@@ -116,14 +117,15 @@ static void without_congestion_nothing_waits(void **state)
 	struct lab_device *source = join(lab, 0, 1, false), *watcher = join(lab, 0, 2, false);
 
 	(void)state;
+	assert_non_null(lab_peer(watcher)->pacing); /* nothing is known of the path yet */
 	lab_run(lab, USEC_PER_SEC);
 	assert_null(lab_peer(watcher)->pacing);
 	source->video.on = false;
 	lab_run(lab, 100 * USEC_PER_MSEC);
-	uint64_t out = lab->rtp_out;
+	uint64_t out = lab->rtp_out, paced = stat_get(&lab_counters(lab, 0)->paced_packets);
 	burst(source, 20);
 	assert_true(lab->rtp_out - out >= 60);
-	assert_int_equal(stat_get(&lab_counters(lab, 0)->paced_packets), 0);
+	assert_int_equal(stat_get(&lab_counters(lab, 0)->paced_packets), paced);
 	lab_free(lab);
 }
 
@@ -138,7 +140,7 @@ static void what_waits_is_not_sent_again(void **state)
 	lab_run(lab, 100 * USEC_PER_MSEC);
 	struct lab_stream *s = lab_stream(watcher, 1);
 	struct seat *seat = seat_of(watcher, 1);
-	uint64_t before = atomic_load(&seat->rec->next), had = s->packets;
+	uint64_t before = atomic_load(&seat->rec->next), had = s->packets, twice = s->duplicates;
 	burst(source, 20);
 	uint64_t sent = stat_get(&c->rtx_sent), missing = stat_get(&c->rtx_missing);
 	for (uint64_t i = before + 5; i < before + 60; i++) {
@@ -157,7 +159,7 @@ static void what_waits_is_not_sent_again(void **state)
 	assert_true(pacing_waits(lab_peer(watcher)));
 	lab_run(lab, 2 * USEC_PER_SEC);
 	assert_int_equal(s->packets - had, 60 + 6);
-	assert_int_equal(s->duplicates, 6);
+	assert_int_equal(s->duplicates, twice + 6);
 	/* Now that they have left they are. */
 	seat_on_nack(seat, (uint16_t)(before + 30), lab->now_us);
 	assert_int_equal(stat_get(&c->rtx_sent), sent + 7);
@@ -174,12 +176,12 @@ static void too_much_leaves_early(void **state)
 	source->video.on = false;
 	lab_run(lab, 100 * USEC_PER_MSEC);
 	struct lab_stream *s = lab_stream(watcher, 1);
-	uint64_t had = s->packets;
+	uint64_t had = s->packets, repaired = s->repaired;
 	burst(source, 200);
 	assert_in_range(pacer_waits(&lab_peer(watcher)->pacing->pacer), 200, SESSION_HISTORY);
 	lab_run(lab, 4 * USEC_PER_SEC);
 	assert_int_equal(s->packets - had, 600);
-	assert_int_equal(s->repaired, 0);
+	assert_int_equal(s->repaired, repaired);
 	assert_true(stat_get(&lab_counters(lab, 0)->paced_longest_us) <= PACER_WAIT_MAX_US);
 	lab_check_stream(lab, s, 100 * USEC_PER_MSEC);
 	check_order(s);
@@ -246,6 +248,7 @@ static void a_standing_queue_lowers_the_layer(void **state)
 
 	(void)state;
 	watcher->audio.on = watcher->video.on = false;
+	watcher->feedback = false; /* nothing but the queue tells */
 	lab_run(lab, 3 * USEC_PER_SEC);
 	const struct lab_stream *s = lab_stream(watcher, 1);
 	assert_int_equal(s->log[s->highest - s->first].layer, 2); /* some 820 kbit/s */

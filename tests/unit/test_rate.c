@@ -92,6 +92,62 @@ static void a_free_path_changes_nothing(void **state)
 	nothing_in_the_way(2);
 }
 
+/* Who comes to a camera whose upper layers were off, over a path that takes everything, sees the large one soon; the
+ * layers cost what a camera's do. */
+static void who_comes_alone_sees_all(unsigned mediads)
+{
+	struct lab *lab = lab_new(mediads);
+	struct lab_device *source = join(lab, 0, 1, true);
+
+	source->low.bytes = 60;
+	lab_run(lab, 70 * USEC_PER_SEC);
+	assert_int_equal(source->layers, 1);
+	struct lab_device *watcher = join(lab, mediads - 1, 2, false);
+	watcher->video.on = false;
+	lab_run(lab, 100 * USEC_PER_MSEC);
+	assert_int_equal(layer_of(watcher), 0);
+	lab_run(lab, 900 * USEC_PER_MSEC);
+	assert_int_equal(layer_of(watcher), 2);
+	assert_int_equal(stat_get(&lab_counters(lab, mediads - 1)->seats_limited), 0);
+	/* Another comes: what he takes is known to fit or is asked for, and nobody loses anything. */
+	struct lab_device *other = join(lab, 0, 3, true);
+	lab_run(lab, USEC_PER_SEC);
+	assert_int_equal(layer_of(watcher), 2);
+	assert_true(other->open);
+	lab_free(lab);
+}
+
+static void a_lone_viewer_on_a_clear_path(void **state)
+{
+	(void)state;
+	who_comes_alone_sees_all(1);
+	who_comes_alone_sees_all(2);
+}
+
+/* The first seconds on a thin path: no more than it takes, and sound is never held up by pictures. */
+static void a_thin_path_begins_low(void **state)
+{
+	struct lab *lab = lab_new(1);
+	struct lab_device *source = join(lab, 0, 1, true), *watcher = lab_device(lab, 0, 1, 2, 1);
+
+	(void)state;
+	source->low.bytes = 60;
+	lab_run(lab, 2 * USEC_PER_SEC);
+	watcher->down_bps = 350e3; /* the lab's sound takes 120 */
+	watcher->down_queue_ms = 300;
+	watcher->video.on = false;
+	assert_int_equal(lab_offer(watcher), 0);
+	lab_connect(watcher);
+	for (unsigned i = 0; i < 300; i++) {
+		lab_run(lab, 10 * USEC_PER_MSEC);
+		assert_true(watcher->down_free_us - lab->now_us < 120 * USEC_PER_MSEC);
+	}
+	assert_int_equal(watcher->down_dropped, 0);
+	assert_int_equal(layer_of(watcher), 0);
+	assert_int_equal(picture(watcher), SEAT_LIVE);
+	lab_free(lab);
+}
+
 static void bottleneck(unsigned mediads)
 {
 	struct lab *lab = lab_new(mediads);
@@ -371,6 +427,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_free_path_changes_nothing),
+		cmocka_unit_test(a_lone_viewer_on_a_clear_path),
+		cmocka_unit_test(a_thin_path_begins_low),
 		cmocka_unit_test(a_bottleneck_lowers_the_layer_and_back),
 		cmocka_unit_test(a_thin_path_gets_fewer_pictures),
 		cmocka_unit_test(no_room_for_any_picture),

@@ -140,6 +140,7 @@ static void nacks_are_answered_once_per_round_trip(void **state)
 	lab_run(lab, 2 * USEC_PER_SEC);
 	struct seat *seat = seat_of(watcher, 1);
 	uint16_t last = (uint16_t)(atomic_load(&seat->rec->next) - 1);
+	uint64_t probed = lab_stream(watcher, 1)->repaired; /* the first probes repeat some */
 	seat_on_nack(seat, last, lab->now_us);
 	seat_on_nack(seat, last, lab->now_us + 1000);
 	assert_int_equal(stat_get(&c->rtx_sent), 1);
@@ -150,8 +151,8 @@ static void nacks_are_answered_once_per_round_trip(void **state)
 	seat_on_nack(seat, (uint16_t)(last - SESSION_HISTORY), lab->now_us);
 	assert_int_equal(stat_get(&c->rtx_missing), 2);
 	lab_run(lab, 100 * USEC_PER_MSEC);
-	assert_int_equal(lab_stream(watcher, 1)->repaired, 2);
-	assert_int_equal(lab_stream(watcher, 1)->duplicates, 2);
+	assert_int_equal(lab_stream(watcher, 1)->repaired, probed + 2);
+	assert_int_equal(lab_stream(watcher, 1)->duplicates, probed + 2);
 	/* Audio was negotiated without RTX: nothing rather than the same index again. */
 	seat = seat_of(watcher, 0);
 	seat_on_nack(seat, (uint16_t)(atomic_load(&seat->rec->next) - 1), lab->now_us);

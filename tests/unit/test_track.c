@@ -231,6 +231,9 @@ static void layers_by_rid(void **state)
 	strcpy(d->rec->mline[1].layer[0].rid, "q");
 	strcpy(d->rec->mline[1].layer[1].rid, "h");
 	strcpy(d->rec->mline[1].layer[2].rid, "f");
+	/* The other tells nothing of its path: it is not limited. */
+	for (unsigned i = 0; i < other->rec->mlines_len; i++)
+		other->rec->mline[i].ext.twcc = 0;
 	assert_int_equal(lab_offer(d), 0);
 	assert_int_equal(lab_offer(other), 0);
 	lab_connect(d);
@@ -298,6 +301,26 @@ static void report_blocks_tell_loss_and_jitter(void **state)
 	lab_free(lab);
 }
 
+/* Nobody has reported yet, and the first packet that came was one that was missing for long. */
+static void a_late_first_packet_does_not_set_the_clock(void **state)
+{
+	struct rtp_clock clock = { 0 };
+	struct rtp_clock_peer peer = { 0 };
+	int64_t now = 1000 * USEC_PER_SEC;
+
+	(void)state;
+	assert_int_equal(rtp_clock_time_us(&clock, 90000, 1000, now), now);
+	/* Half a second of timestamps later, and 20 ms of ours: the first was under way for 480 ms longer. */
+	now += 20 * USEC_PER_MSEC;
+	assert_int_equal(rtp_clock_time_us(&clock, 90000, 46000, now), now);
+	assert_int_equal(rtp_clock_timestamp(&clock, 90000, now + 100000), 55000);
+	/* A later one that is late, too, changes nothing. */
+	assert_int_equal(rtp_clock_time_us(&clock, 90000, 55000, now + 300000), now + 100000);
+	/* A report is believed rather than arrivals. */
+	rtp_clock_report(&clock, &peer, UINT64_C(5000) << 32, 55000, now + 90000);
+	assert_int_equal(rtp_clock_time_us(&clock, 90000, 64000, now + 150000), now + 190000);
+}
+
 static void clock_follows_reports(void **state)
 {
 	struct lab *lab = lab_new(1);
@@ -312,7 +335,8 @@ static void clock_follows_reports(void **state)
 	struct track *video = track_of(d, 1), *audio = track_of(d, 0);
 	int64_t arrival = lab->now_us;
 	assert_int_equal(track_time_us(video, 0, d->video.timestamp, arrival), arrival);
-	assert_int_equal(track_time_us(video, 0, d->video.timestamp + 90000, arrival), arrival + USEC_PER_SEC);
+	assert_int_equal(track_time_us(video, 0, d->video.timestamp + 90000, arrival + USEC_PER_SEC),
+			 arrival + USEC_PER_SEC);
 	assert_int_equal(track_timestamp(video, 0, arrival + 100000), d->video.timestamp + 9000);
 	/* Both were sampled at the NTP time 5000 s, and say so 10 ms later. */
 	struct rtcp_sender sr = { .ntp = UINT64_C(5000) << 32, .rtp = d->video.timestamp };
@@ -372,6 +396,7 @@ int main(void)
 		cmocka_unit_test(ssrc_learnt_from_mid_and_payload_type),
 		cmocka_unit_test(layers_by_rid),
 		cmocka_unit_test(report_blocks_tell_loss_and_jitter),
+		cmocka_unit_test(a_late_first_packet_does_not_set_the_clock),
 		cmocka_unit_test(clock_follows_reports),
 		cmocka_unit_test(reports_reach_the_publisher),
 	};
