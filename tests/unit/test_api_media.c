@@ -78,8 +78,9 @@ bool db_bool(const struct db_result *result, int row, const char *column)
 	return strcmp(column, "muted_audio") == 0;
 }
 
-int media_place(const struct worker *w, const struct id *call, unsigned position, unsigned *ret_mediad)
+int media_place(const struct worker *w, const struct id *call, unsigned position, bool comes_back, unsigned *ret_mediad)
 {
+	(void)comes_back;
 	(void)w;
 	(void)call;
 	placed_position = (int)position;
