@@ -108,6 +108,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
           )}
           {floating && !selfHidden && <SelfCorner me={me} session={session} />}
           {paused && <Paused />}
+          {session.noRoom && <NoRoom />}
           <div className="pointer-events-none absolute inset-x-0 top-3 z-20 flex flex-col items-center gap-3 *:pointer-events-auto">
             <DeviceTrouble session={session} />
             <Asking session={session} />
@@ -139,6 +140,20 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
       {help && <Help />}
       {streams && session.call && <Streams call={session.call} meId={me.id} />}
     </main>
+  )
+}
+
+/** Waits with the person; "Leave call" is in the toolbar. */
+function NoRoom() {
+  return (
+    <div className="pointer-events-none absolute inset-0 z-10 flex animate-fade flex-col items-center justify-center rounded-tile bg-black/55 p-6 text-center">
+      <div role="alert" className="scrim max-w-md rounded-tile bg-black/60 px-5 py-3 text-balance">
+        <p className="text-lg font-semibold">{t`The server is full at the moment`}</p>
+        <p className="mt-1 text-base text-white/80">
+          {t`You will join as soon as there is room, without doing anything. Or leave the call and try again later.`}
+        </p>
+      </div>
+    </div>
   )
 }
 
