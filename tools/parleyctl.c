@@ -2,6 +2,7 @@
 #include "lib/conf.h"
 #include "lib/version.h"
 #include "tools/admin_client.h"
+#include "tools/capacity.h"
 #include "tools/doctor.h"
 #include "tools/manage.h"
 #include "tools/top.h"
@@ -31,7 +32,7 @@ static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VA
 static void print_usage(FILE *f)
 {
 	fputs(usage, f);
-	fprintf(f, "\n%s\n%s", top_usage, manage_usage);
+	fprintf(f, "\n%s%s\n%s", top_usage, capacity_usage, manage_usage);
 }
 
 static double metric(const char *metrics, const char *name, const char *label, unsigned i)
@@ -148,7 +149,7 @@ static int command(const struct conf *conf, const char *name)
 static const struct {
 	const char *name;
 	int (*run)(const struct conf *conf, int argc, char **argv);
-} programs[] = { { "top", top_run } };
+} programs[] = { { "top", top_run }, { "capacity", capacity_run } };
 
 static size_t program_find(const char *name)
 {
