@@ -1,8 +1,8 @@
 /* mediad/meter.h - what this core does with its time, told in the stats region (shm/stats.h).
  *
  * Runs at each heartbeat, never per packet: CPU time, work and sleep of the loop, cipher samples, the sockets' queues
- * and what found them full, and whether the budget allows anybody new (budget.h; the log says when that changes). The budget is what the
- * master has in the stats region at that moment (media.budget_percent). */
+ * and what found them full, and whether the budget allows anybody new (budget.h; the log says when that changes). The
+ * budget is what the master has in the stats region at that moment (media.budget_percent). */
 #ifndef PARLEY_MEDIAD_METER_H
 #define PARLEY_MEDIAD_METER_H
 

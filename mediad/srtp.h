@@ -43,7 +43,8 @@ struct srtp_out *srtp_out_free(struct srtp_out *out);
 /* In place, with SRTP_TRAILER_MAX bytes of room behind len. -EPROTO: header malformed, or its sequence number is
  * not the low 16 bits of index. */
 int srtp_out_rtp(struct srtp_out *out, uint8_t *packet, size_t len, uint64_t index, size_t *ret_len);
-/* What sealing costs: one RTP packet in SRTP_SAMPLE_EVERY is timed, reading the clock included. Since the process began. */
+/* What sealing costs: one RTP packet in SRTP_SAMPLE_EVERY is timed, reading the clock included. Since the process
+ * began. */
 #define SRTP_SAMPLE_EVERY 256
 struct srtp_samples {
 	uint64_t packets, ns;

@@ -18,8 +18,8 @@
 #define FORWARDED_LEAST 50000
 /* A packet that comes in costs about that much of one that goes out: the system call, the decryption. */
 #define IN_SHARE 0.6
-/* A media process also finds the receivers, rewrites, remembers and reports: what it costs in all, by what encrypting and
- * sending cost. Measured with parley-load (docs/CAPACITY.md). */
+/* A media process also finds the receivers, rewrites, remembers and reports: what it costs in all, by what encrypting
+ * and sending cost. Measured with parley-load (docs/CAPACITY.md). */
 #define MEASURE_FACTOR 1.5
 /* A person's share of media process, worker and kernel. Measured with parley-load (docs/CAPACITY.md). */
 #define MEMBER_KIB 512
@@ -278,8 +278,8 @@ static int costs_measure(struct question *q)
 	}
 	q->costs = (struct plan_costs){ m.out_us * MEASURE_FACTOR, m.in_us * MEASURE_FACTOR };
 	snprintf(q->source, sizeof(q->source),
-		 "measured over loopback: %.2f us to encrypt and send, %.2f us to receive and decrypt, times %.1f", m.out_us,
-		 m.in_us, MEASURE_FACTOR);
+		 "measured over loopback: %.2f us to encrypt and send, %.2f us to receive and decrypt, times %.1f",
+		 m.out_us, m.in_us, MEASURE_FACTOR);
 	q->source_key = "measured";
 	return 0;
 }
@@ -303,14 +303,16 @@ static int costs_of_server(struct question *q)
 	}
 	if (out < FORWARDED_LEAST) {
 		fprintf(stderr,
-			"parleyctl: capacity: %s; with --measure a packet's cost is measured here, with --cost-us it is given\n",
-			err < 0 ? "no server answers" : "the server has forwarded too little to tell what a packet costs");
+			"parleyctl: capacity: %s; with --measure a packet's cost is measured here, with --cost-us it "
+			"is given\n",
+			err < 0 ? "no server answers"
+				: "the server has forwarded too little to tell what a packet costs");
 		return -ENODATA;
 	}
 	q->costs.out_us = cpu_s / (out + in * IN_SHARE) * 1e6;
 	q->costs.in_us = q->costs.out_us * IN_SHARE;
-	snprintf(q->source, sizeof(q->source), "of the running server: %.0f packets sent and %.0f received in %.1f s of CPU time",
-		 out, in, cpu_s);
+	snprintf(q->source, sizeof(q->source),
+		 "of the running server: %.0f packets sent and %.0f received in %.1f s of CPU time", out, in, cpu_s);
 	q->source_key = "server";
 	return 0;
 }
@@ -370,7 +372,8 @@ static void print_limits(const struct question *q, const struct plan *plans)
 		else
 			printf("In calls of %u to %u", q->people[from], q->people[i]);
 		if (plans[i].limit == PLAN_CPU)
-			printf(" the media processes' CPU time ends first: above %.0f %% of their cores they take nobody "
+			printf(" the media processes' CPU time ends first: above %.0f %% of their cores they take "
+			       "nobody "
 			       "new (media.budget_percent).\n",
 			       q->machine.budget * 100);
 		else if (plans[i].limit == PLAN_MEMBERS)
@@ -385,7 +388,8 @@ static void json_plan(const struct plan_kind *kind, const struct plan *p, bool l
 {
 	double calls = (double)p->calls;
 
-	printf("    {\"people\": %u, \"seen\": %u, \"height\": %u, \"calls\": %.0f, \"participants\": %.0f, \"limit\": \"%s\",\n"
+	printf("    {\"people\": %u, \"seen\": %u, \"height\": %u, \"calls\": %.0f, \"participants\": %.0f, \"limit\": "
+	       "\"%s\",\n"
 	       "     \"all\": {\"cores\": %.4f, \"memory_bytes\": %.0f, \"out_bps\": %.0f, \"in_bps\": %.0f},\n"
 	       "     \"each\": {\"cores\": %.6f, \"memory_bytes\": %.0f, \"out_bps\": %.0f, \"in_bps\": %.0f, "
 	       "\"out_packets\": %.1f, \"in_packets\": %.1f},\n     \"allowed\": {",
@@ -454,7 +458,8 @@ int capacity_run(const struct conf *conf, int argc, char **argv)
 		.machine = { .nic_bps = -1, .memory_bytes = -1, .member_bytes = MEMBER_KIB * 1024.0 },
 	};
 
-	if (!options_read(&q, argc, argv) || (q.measure && q.costs.out_us > 0) || (q.costs.out_us < 0 && q.costs.in_us >= 0))
+	if (!options_read(&q, argc, argv) || (q.measure && q.costs.out_us > 0) ||
+	    (q.costs.out_us < 0 && q.costs.in_us >= 0))
 		return USAGE_ERROR;
 	machine_look(&q);
 	int err = q.costs.out_us > 0 ? costs_given(&q) : q.measure ? costs_measure(&q) : costs_of_server(&q);

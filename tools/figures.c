@@ -45,12 +45,9 @@ static const struct name mediad_names[] = {
 };
 
 static const struct name worker_names[] = {
-	{ "worker_connections", W(connections) },
-	{ "worker_websockets", W(websockets) },
-	{ "worker_db_connections", W(db_connections) },
-	{ "worker_cpu_seconds_total", W(cpu_s) },
-	{ "worker_requests_total", W(requests) },
-	{ "worker_responses_5xx_total", W(failed) },
+	{ "worker_connections", W(connections) },	{ "worker_websockets", W(websockets) },
+	{ "worker_db_connections", W(db_connections) }, { "worker_cpu_seconds_total", W(cpu_s) },
+	{ "worker_requests_total", W(requests) },	{ "worker_responses_5xx_total", W(failed) },
 	{ "worker_media_refused_total", W(refused) },
 };
 
@@ -210,17 +207,17 @@ struct column {
 };
 
 static const struct column mediad_columns[] = {
-	{ "MEDIAD", 6, 0, 0 },	  { "PID", 8, 4, 0 },	    { "CORE", 5, 9, 0 },     { "CPU%", 6, 0, 1 },
-	{ "BUSY%", 6, 1, 1 },	  { "NEW", 4, 3, 0 },	    { "TRANSP", 7, 0, 0 },   { "IN/s", 8, 2, 0 },
-	{ "FWD/s", 9, 0, 0 },	  { "IN Mb/s", 8, 7, 1 },   { "FWD Mb/s", 9, 1, 1 }, { "us/FWD", 7, 1, 2 },
-	{ "CIPHER", 7, 8, 2 },	  { "BATCH", 6, 8, 1 },	    { "LAPS/s", 7, 6, 1 },   { "DROPS/s", 8, 2, 1 },
+	{ "MEDIAD", 6, 0, 0 }, { "PID", 8, 4, 0 },     { "CORE", 5, 9, 0 },	{ "CPU%", 6, 0, 1 },
+	{ "BUSY%", 6, 1, 1 },  { "NEW", 4, 3, 0 },     { "TRANSP", 7, 0, 0 },	{ "IN/s", 8, 2, 0 },
+	{ "FWD/s", 9, 0, 0 },  { "IN Mb/s", 8, 7, 1 }, { "FWD Mb/s", 9, 1, 1 }, { "us/FWD", 7, 1, 2 },
+	{ "CIPHER", 7, 8, 2 }, { "BATCH", 6, 8, 1 },   { "LAPS/s", 7, 6, 1 },	{ "DROPS/s", 8, 2, 1 },
 	{ "RING s", 7, 7, 1 },
 };
 
 static const struct column worker_columns[] = {
-	{ "WORKER", 6, 0, 0 },	 { "PID", 8, 4, 0 },	   { "CPU%", 6, 0, 1 },	   { "CONNS", 7, 3, 0 },
-	{ "WEBSOCK", 8, 0, 0 },	 { "REQ/s", 8, 0, 1 },	   { "5XX/s", 7, 2, 1 },   { "REFUSED/s", 10, 2, 1 },
-	{ "DB", 4, 5, 0 },
+	{ "WORKER", 6, 0, 0 }, { "PID", 8, 4, 0 },	  { "CPU%", 6, 0, 1 },
+	{ "CONNS", 7, 3, 0 },  { "WEBSOCK", 8, 0, 0 },	  { "REQ/s", 8, 0, 1 },
+	{ "5XX/s", 7, 2, 1 },  { "REFUSED/s", 10, 2, 1 }, { "DB", 4, 5, 0 },
 };
 
 _Static_assert(ARRAY_LEN(mediad_columns) <= COLUMNS_MAX, "cells of a row");
@@ -312,8 +309,15 @@ static void mediad_row(struct row *row, const char *name, const struct mediad_fi
 static void worker_row(struct row *row, const char *name, const struct worker_figures *w, const struct worker_rates *r)
 {
 	const double values[ARRAY_LEN(worker_columns)] = {
-		0,	       w->pid,	    r->cpu < 0 ? -1 : r->cpu * 100, w->connections,    w->websockets,
-		r->requests, r->failed, r->refused,			    w->db_connections,
+		0,
+		w->pid,
+		r->cpu < 0 ? -1 : r->cpu * 100,
+		w->connections,
+		w->websockets,
+		r->requests,
+		r->failed,
+		r->refused,
+		w->db_connections,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(values); i++)

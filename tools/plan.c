@@ -6,7 +6,7 @@
 
 enum {
 	AUDIO_PPS = 50,
-	PAYLOAD_MAX = 1150,	  /* bytes of a picture in one packet, as browsers cut it */
+	PAYLOAD_MAX = 1150,	   /* bytes of a picture in one packet, as browsers cut it */
 	PACKET_OVERHEAD = 28 + 44, /* IPv4 and UDP; RTP, its extensions and the authentication tag */
 	LAYER_HIGHEST = 720,
 	LAYER_LOWEST = 180,
@@ -60,7 +60,8 @@ static void add(double *packets, double *bps, const struct stream *s, double tim
 	*bps += s->bps * times;
 }
 
-/* How many of `senders` each of the people gets on the average, when `places` are there: who sends does not get himself. */
+/* How many of `senders` each of the people gets on the average, when `places` are there: who sends does not get
+ * himself. */
 static double received(unsigned senders, unsigned people, unsigned places)
 {
 	unsigned sending = MIN(senders, people);

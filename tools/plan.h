@@ -44,7 +44,7 @@ struct plan_load {
 	double in_bps, out_bps; /* on the wire */
 	double cores;		/* CPU time of media processes */
 	double memory_bytes;
-	unsigned seen; /* pictures that each sees */
+	unsigned seen;	 /* pictures that each sees */
 	unsigned height; /* of the layer shown */
 };
 

@@ -126,10 +126,11 @@ void media_reply_error(struct request *req, int error)
 			    RETRY_FULL_S);
 		break;
 	case -EDQUOT:
-		reply_retry(req, 503, "at_capacity",
-			    "The server carries as many participants as it can at this moment; those in calls stay. Try "
-			    "again in a while.",
-			    RETRY_OVER_S);
+		reply_retry(
+			req, 503, "at_capacity",
+			"The server carries as many participants as it can at this moment; those in calls stay. Try "
+			"again in a while.",
+			RETRY_OVER_S);
 		break;
 	case -EBADMSG:
 		reply_problem(

@@ -73,7 +73,8 @@ static void refused(const struct worker *w, bool *refusing)
 {
 	stat_add(&w->counters->media_refused, 1);
 	if (!*refusing)
-		log_warn("media_place: mediads=%u all over their budget (media.budget_percent) or full; new participants are "
+		log_warn("media_place: mediads=%u all over their budget (media.budget_percent) or full; new "
+			 "participants are "
 			 "refused with 503 at_capacity until one has room",
 			 w->mediads);
 	*refusing = true;

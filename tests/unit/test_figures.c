@@ -6,49 +6,47 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char text_before[] =
-	"# HELP parley_process_restarts_total Processes that the master started again.\n"
-	"# TYPE parley_process_restarts_total counter\n"
-	"parley_process_restarts_total{role=\"worker\"} 3\n"
-	"parley_process_heartbeat_age_seconds{role=\"worker\",index=\"0\"} 0.200000\n"
-	"parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"0\"} 0.100000\n"
-	"parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"12\"} 0.100000\n"
-	"parley_process_pid{role=\"worker\",index=\"0\"} 4711\n"
-	"parley_process_pid{role=\"mediad\",index=\"12\"} 4712\n"
-	"parley_worker_websockets{worker=\"0\"} 7\n"
-	"parley_worker_requests_total{worker=\"0\"} 100\n"
-	"parley_worker_cpu_seconds_total{worker=\"0\"} 1.000000\n"
-	"parley_mediad_transports{mediad=\"0\"} 2\n"
-	"parley_mediad_transports{mediad=\"12\"} 9\n"
-	"parley_mediad_over_budget{mediad=\"12\"} 1\n"
-	"parley_mediad_packets_forwarded_total{mediad=\"12\"} 1000\n"
-	"parley_mediad_bytes_forwarded_total{mediad=\"12\"} 1000000\n"
-	"parley_mediad_cpu_seconds_total{mediad=\"12\"} 2.000000\n"
-	"parley_mediad_busy_seconds_total{mediad=\"12\"} 2.500000\n"
-	"parley_mediad_waiting_seconds_total{mediad=\"12\"} 7.500000\n"
-	"parley_mediad_cipher_samples_total{mediad=\"12\"} 10\n"
-	"parley_mediad_cipher_sampled_seconds_total{mediad=\"12\"} 0.000010000\n"
-	"parley_mediad_socket_drops_total{mediad=\"12\"} 5\n"
-	"parley_mediad_ring_lost_total{mediad=\"12\"} 1\n"
-	"parley_media_ring_packets_total{from=\"0\",to=\"12\"} 8\n";
+static const char text_before[] = "# HELP parley_process_restarts_total Processes that the master started again.\n"
+				  "# TYPE parley_process_restarts_total counter\n"
+				  "parley_process_restarts_total{role=\"worker\"} 3\n"
+				  "parley_process_heartbeat_age_seconds{role=\"worker\",index=\"0\"} 0.200000\n"
+				  "parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"0\"} 0.100000\n"
+				  "parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"12\"} 0.100000\n"
+				  "parley_process_pid{role=\"worker\",index=\"0\"} 4711\n"
+				  "parley_process_pid{role=\"mediad\",index=\"12\"} 4712\n"
+				  "parley_worker_websockets{worker=\"0\"} 7\n"
+				  "parley_worker_requests_total{worker=\"0\"} 100\n"
+				  "parley_worker_cpu_seconds_total{worker=\"0\"} 1.000000\n"
+				  "parley_mediad_transports{mediad=\"0\"} 2\n"
+				  "parley_mediad_transports{mediad=\"12\"} 9\n"
+				  "parley_mediad_over_budget{mediad=\"12\"} 1\n"
+				  "parley_mediad_packets_forwarded_total{mediad=\"12\"} 1000\n"
+				  "parley_mediad_bytes_forwarded_total{mediad=\"12\"} 1000000\n"
+				  "parley_mediad_cpu_seconds_total{mediad=\"12\"} 2.000000\n"
+				  "parley_mediad_busy_seconds_total{mediad=\"12\"} 2.500000\n"
+				  "parley_mediad_waiting_seconds_total{mediad=\"12\"} 7.500000\n"
+				  "parley_mediad_cipher_samples_total{mediad=\"12\"} 10\n"
+				  "parley_mediad_cipher_sampled_seconds_total{mediad=\"12\"} 0.000010000\n"
+				  "parley_mediad_socket_drops_total{mediad=\"12\"} 5\n"
+				  "parley_mediad_ring_lost_total{mediad=\"12\"} 1\n"
+				  "parley_media_ring_packets_total{from=\"0\",to=\"12\"} 8\n";
 
-static const char text_after[] =
-	"parley_process_heartbeat_age_seconds{role=\"worker\",index=\"0\"} 0.000000\n"
-	"parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"0\"} 0.000000\n"
-	"parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"12\"} 0.000000\n"
-	"parley_worker_requests_total{worker=\"0\"} 140\n"
-	"parley_worker_cpu_seconds_total{worker=\"0\"} 1.220000\n"
-	"parley_mediad_transports{mediad=\"0\"} 2\n"
-	"parley_mediad_transports{mediad=\"12\"} 10\n"
-	"parley_mediad_packets_forwarded_total{mediad=\"12\"} 3000\n"
-	"parley_mediad_bytes_forwarded_total{mediad=\"12\"} 3000000\n"
-	"parley_mediad_cpu_seconds_total{mediad=\"12\"} 2.500000\n"
-	"parley_mediad_busy_seconds_total{mediad=\"12\"} 3.125000\n"
-	"parley_mediad_waiting_seconds_total{mediad=\"12\"} 8.125000\n"
-	"parley_mediad_cipher_samples_total{mediad=\"12\"} 20\n"
-	"parley_mediad_cipher_sampled_seconds_total{mediad=\"12\"} 0.000016000\n"
-	"parley_mediad_socket_drops_total{mediad=\"12\"} 9\n"
-	"parley_mediad_ring_lost_total{mediad=\"12\"} 1";
+static const char text_after[] = "parley_process_heartbeat_age_seconds{role=\"worker\",index=\"0\"} 0.000000\n"
+				 "parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"0\"} 0.000000\n"
+				 "parley_process_heartbeat_age_seconds{role=\"mediad\",index=\"12\"} 0.000000\n"
+				 "parley_worker_requests_total{worker=\"0\"} 140\n"
+				 "parley_worker_cpu_seconds_total{worker=\"0\"} 1.220000\n"
+				 "parley_mediad_transports{mediad=\"0\"} 2\n"
+				 "parley_mediad_transports{mediad=\"12\"} 10\n"
+				 "parley_mediad_packets_forwarded_total{mediad=\"12\"} 3000\n"
+				 "parley_mediad_bytes_forwarded_total{mediad=\"12\"} 3000000\n"
+				 "parley_mediad_cpu_seconds_total{mediad=\"12\"} 2.500000\n"
+				 "parley_mediad_busy_seconds_total{mediad=\"12\"} 3.125000\n"
+				 "parley_mediad_waiting_seconds_total{mediad=\"12\"} 8.125000\n"
+				 "parley_mediad_cipher_samples_total{mediad=\"12\"} 20\n"
+				 "parley_mediad_cipher_sampled_seconds_total{mediad=\"12\"} 0.000016000\n"
+				 "parley_mediad_socket_drops_total{mediad=\"12\"} 9\n"
+				 "parley_mediad_ring_lost_total{mediad=\"12\"} 1";
 
 static void look(struct figures *before, struct figures *after)
 {
@@ -88,7 +86,8 @@ static void test_nonsense(void **state)
 	(void)state;
 	figures_parse("", &f);
 	figures_parse("parley_\nparley_{} 3\nparley_mediad_transports{mediad=\"64\"} 3\nparley_mediad_transports}{ 3\n"
-		      "parley_mediad_transports{mediad=\"x\n\n\nnothing{mediad=\"1\"} 3\nparley_process_pid{role=\"mediad\"} 3",
+		      "parley_mediad_transports{mediad=\"x\n\n\nnothing{mediad=\"1\"} "
+		      "3\nparley_process_pid{role=\"mediad\"} 3",
 		      &f);
 	for (unsigned k = 0; k < FIGURES_MAX; k++)
 		assert_false(f.mediad[k].there || f.worker[k].there);

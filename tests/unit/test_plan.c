@@ -20,7 +20,12 @@ static const struct plan_costs costs = { .out_us = 5, .in_us = 5 };
 static struct plan_kind talk(unsigned people, unsigned unmuted)
 {
 	return (struct plan_kind){
-		.people = people, .unmuted = unmuted, .tiles = 9, .fps = 30, .screen_fps = 5, .audio_bps = 32000,
+		.people = people,
+		.unmuted = unmuted,
+		.tiles = 9,
+		.fps = 30,
+		.screen_fps = 5,
+		.audio_bps = 32000,
 	};
 }
 
@@ -95,8 +100,8 @@ static void test_screens_take_tiles(void **state)
 	k.tile_height = 360;
 	struct plan_load without = plan_load(&k, &costs, 0);
 	assert_int_equal(with.seen, 4);
-	/* The nine others get the screen and three cameras each; who shares has three cameras. 800 kbit/s at 5 pictures:
-	 * 18 packets each. */
+	/* The nine others get the screen and three cameras each; who shares has three cameras. 800 kbit/s at 5
+	 * pictures: 18 packets each. */
 	near(with.out_packets, without.out_packets + 9 * 5 * 18);
 }
 
@@ -179,9 +184,12 @@ static void test_nothing_at_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),	       cmocka_unit_test(test_pictures),
-		cmocka_unit_test(test_screens_take_tiles), cmocka_unit_test(test_layers),
-		cmocka_unit_test(test_limits),	       cmocka_unit_test(test_nothing_at_all),
+		cmocka_unit_test(test_sound),
+		cmocka_unit_test(test_pictures),
+		cmocka_unit_test(test_screens_take_tiles),
+		cmocka_unit_test(test_layers),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_nothing_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
