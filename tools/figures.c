@@ -271,7 +271,7 @@ static void row_write(const struct row *row, const struct column *columns, size_
 
 static void head_write(const struct column *columns, size_t len, unsigned width, struct buf *text)
 {
-	struct row row;
+	struct row row = { 0 };
 
 	for (size_t i = 0; i < len; i++)
 		cell_text(&row, i, columns[i].title);
@@ -339,7 +339,7 @@ static void mediads_write(const struct figures *a, const struct figures *b, unsi
 	struct mediad_figures all = { .pid = -1, .core = -1, .ring_age_s = -1, .over_budget = 1 };
 	struct mediad_rates sum = { -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 };
 	unsigned written = 0, left_out = 0;
-	struct row row;
+	struct row row = { 0 };
 
 	head_write(mediad_columns, len, columns, text);
 	for (unsigned k = 0; k < FIGURES_MAX; k++) {
@@ -380,7 +380,7 @@ static void workers_write(const struct figures *a, const struct figures *b, unsi
 	struct worker_figures all = { .pid = -1 };
 	struct worker_rates sum = { -1, -1, -1, -1 };
 	unsigned written = 0, left_out = 0;
-	struct row row;
+	struct row row = { 0 };
 
 	head_write(worker_columns, len, columns, text);
 	for (unsigned k = 0; k < FIGURES_MAX; k++) {
