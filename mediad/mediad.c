@@ -129,7 +129,7 @@ static uint64_t ring_backlog(const struct mediad *md)
 	uint64_t n = 0;
 
 	for (unsigned k = 0; k < md->mediads; k++) {
-		if (k != md->index)
+		if (k != md->index && md->reader[k].shm)
 			n += ring_waiting(&md->reader[k]);
 	}
 	return n;

@@ -303,8 +303,9 @@ static void test_post_refused(void **state)
 		int error, status;
 		const char *code;
 	} cases[] = {
-		{ -ENOSPC, 503, "overloaded" }, { -EAGAIN, 503, "overloaded" },	  { -ETIMEDOUT, 503, "overloaded" },
-		{ -ENOENT, 404, "not_found" },	{ -EBADMSG, 422, "invalid_sdp" }, { -ENOMEM, 500, "internal" },
+		{ -ENOSPC, 503, "overloaded" },	   { -EDQUOT, 503, "at_capacity" }, { -EAGAIN, 503, "overloaded" },
+		{ -ETIMEDOUT, 503, "overloaded" }, { -ENOENT, 404, "not_found" },   { -EBADMSG, 422, "invalid_sdp" },
+		{ -ENOMEM, 500, "internal" },
 	};
 
 	(void)state;
