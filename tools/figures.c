@@ -207,11 +207,11 @@ struct column {
 };
 
 static const struct column mediad_columns[] = {
-	{ "MEDIAD", 6, 0, 0 }, { "PID", 8, 4, 0 },     { "CORE", 5, 9, 0 },	{ "CPU%", 6, 0, 1 },
-	{ "BUSY%", 6, 1, 1 },  { "NEW", 4, 3, 0 },     { "TRANSP", 7, 0, 0 },	{ "IN/s", 8, 2, 0 },
-	{ "FWD/s", 9, 0, 0 },  { "IN Mb/s", 8, 7, 1 }, { "FWD Mb/s", 9, 1, 1 }, { "us/FWD", 7, 1, 2 },
-	{ "CIPHER", 7, 8, 2 }, { "BATCH", 6, 8, 1 },   { "LAPS/s", 7, 6, 1 },	{ "DROPS/s", 8, 2, 1 },
-	{ "RING s", 7, 7, 1 },
+	{ "MEDIAD", 6, 0, 0 },	{ "PID", 8, 5, 0 },	{ "CORE", 5, 9, 0 },	 { "CPU%", 6, 0, 1 },
+	{ "BUSY%", 6, 1, 1 },	{ "NEW", 4, 2, 0 },	{ "TRANSP", 7, 0, 0 },	 { "IN/s", 8, 4, 0 },
+	{ "FWD/s", 9, 0, 0 },	{ "IN Mb/s", 8, 8, 1 }, { "FWD Mb/s", 9, 1, 1 }, { "us/FWD", 7, 1, 2 },
+	{ "CIPHER", 7, 10, 2 }, { "BATCH", 6, 11, 1 },	{ "LAPS/s", 7, 7, 1 },	 { "DROPS/s", 8, 3, 1 },
+	{ "RING s", 7, 6, 1 },
 };
 
 static const struct column worker_columns[] = {

@@ -178,7 +178,7 @@ static void draw(struct top *top)
 		const uint8_t *from = text.data + at, *end = memchr(from, '\n', text.len - at);
 		size_t len = end ? (size_t)(end - from) : text.len - at;
 		fwrite(from, 1, fits(from, len, columns), stdout);
-		fputs(LINE_REST "\r\n", stdout);
+		fputs(LINE_REST "\n", stdout);
 		at += len + 1;
 	}
 	fputs(SCREEN_REST, stdout);

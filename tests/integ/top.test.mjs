@@ -42,7 +42,8 @@ function rows(text, first) {
 
 /** In a terminal of that size; keys are sent when the first table has come. Resolves with all that was written. */
 function inTerminal(columns, lines, keys, then = "") {
-  const command = `stty cols ${columns} rows ${lines}; ${BUILD}/parleyctl --config ${config} top -i 0.3; echo "status $?"; ${then}`;
+  // Ctrl-C reaches the shell, too.
+  const command = `trap : INT; stty cols ${columns} rows ${lines}; ${BUILD}/parleyctl --config ${config} top -i 0.3; echo "status $?"; ${then}`;
   const child = spawn("script", ["-qec", command, "/dev/null"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, TERM: "xterm", SHELL: "/bin/sh" } });
   let out = "";
   return new Promise((resolve, reject) => {
