@@ -146,8 +146,11 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
 /** Waits with the person; "Leave call" is in the toolbar. */
 function NoRoom() {
   return (
-    <div className="pointer-events-none absolute inset-0 z-10 flex animate-fade flex-col items-center justify-center rounded-tile bg-black/55 p-6 text-center">
-      <div role="alert" className="scrim max-w-md rounded-tile bg-black/60 px-5 py-3 text-balance">
+    <div className="pointer-events-none absolute inset-x-0 top-0 z-10 flex animate-fade justify-center p-4 sm:p-8">
+      <div
+        role="alert"
+        className="max-w-lg rounded-tile bg-black px-5 py-4 text-center text-balance shadow-lg"
+      >
         <p className="text-lg font-semibold">{t`The server is full at the moment`}</p>
         <p className="mt-1 text-base text-white/80">
           {t`You will join as soon as there is room, without doing anything. Or leave the call and try again later.`}
