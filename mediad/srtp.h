@@ -45,7 +45,8 @@ struct srtp_out *srtp_out_free(struct srtp_out *out);
 int srtp_out_rtp(struct srtp_out *out, uint8_t *packet, size_t len, uint64_t index, size_t *ret_len);
 /* What sealing costs: one RTP packet in SRTP_SAMPLE_EVERY is timed, reading the clock included. Since the process
  * began. */
-#define SRTP_SAMPLE_EVERY 256
+#define SRTP_SAMPLE_EVERY  256
+#define SRTP_SAMPLE_MAX_NS 50000 /* what took longer was interrupted, and does not count */
 struct srtp_samples {
 	uint64_t packets, ns;
 };

@@ -20,7 +20,7 @@
 #define IN_SHARE 0.6
 /* A media process also finds the receivers, rewrites, remembers and reports: what it costs in all, by what encrypting
  * and sending cost. Measured with parley-load (docs/CAPACITY.md). */
-#define MEASURE_FACTOR 1.5
+#define MEASURE_FACTOR 1.8
 /* A person's share of media process, worker and kernel. Measured with parley-load (docs/CAPACITY.md). */
 #define MEMBER_KIB 512
 
