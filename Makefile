@@ -52,7 +52,7 @@ $(eval $(call program_rules,parleyd,master/main,master shm lib,libsystemd openss
 $(eval $(call program_rules,parley-worker,workers/main,workers shm lib,openssl libpq yajl libargon2 gstreamer-sdp-1.0 glib-2.0 \
 	libpng libturbojpeg libwebp,-lm))
 $(eval $(call program_rules,parley-mediad,mediad/main,mediad shm lib,openssl libsrtp2 nice glib-2.0,-lm $(IPSEC_MB)))
-$(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openssl yajl,))
+$(eval $(call program_rules,parleyctl,tools/parleyctl,tools shm lib,libpq openssl yajl,-lm))
 $(eval $(call program_rules,parley-load,tools/parley-load,load tools shm lib,libcurl openssl libsrtp2 nice glib-2.0 yajl,-lm))
 
 PROGRAMS := $(addprefix $(BUILD)/,parleyd parley-worker parley-mediad parleyctl parley-load)

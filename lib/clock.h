@@ -17,6 +17,15 @@ static inline int64_t clock_now_us(void)
 	return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
+/* CPU time of this process, all its threads. */
+static inline int64_t clock_cpu_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (int64_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
 static inline int64_t clock_realtime_us(void)
 {
 	struct timespec ts;

@@ -92,6 +92,7 @@ static const struct conf_key keys[] = {
 	{ "media", "ring_slots", CONF_TYPE_U32, AT(media.ring_slots), "auto", MWD, CONF_AUTO_IS_0 | CONF_POWER_OF_2,
 	  256, 1 << 22, NULL },
 	{ "media", "max_transports", CONF_TYPE_U32, AT(media.max_transports), "4096", MWD, 0, 1, UINT16_MAX, NULL },
+	{ "media", "budget_percent", CONF_TYPE_UINT, AT(media.budget_percent), "85", M, 0, 0, 100, NULL },
 	{ "database", "url", CONF_TYPE_STRING, AT(database.url), "postgresql:///parley", MW, 0, 0, 0, NULL },
 	{ "database", "connections", CONF_TYPE_UINT, AT(database.connections), "3", MW, 0, 1, 16, NULL },
 	{ "limits", "signups", CONF_TYPE_WORD, AT(limits.signups), "open", MW, 0, 0, 0, words_signups },

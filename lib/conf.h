@@ -70,6 +70,7 @@ struct conf {
 		enum conf_placement placement;
 		uint32_t ring_slots; /* power of two; 0 = auto */
 		uint32_t max_transports;
+		unsigned budget_percent; /* of its core, up to which a mediad takes new ones; 0 = no limit */
 	} media;
 	struct {
 		char *url;

@@ -12,6 +12,7 @@ struct loop {
 	bool in_timers; /* timers are being called */
 	int status;
 	int64_t now_us;
+	struct loop_times times;
 	loop_idle_cb *idle;
 	void *idle_arg;
 	struct loop_timer **heap;
@@ -53,6 +54,11 @@ struct loop *loop_free(struct loop *loop)
 int64_t loop_now_us(const struct loop *loop)
 {
 	return loop->now_us;
+}
+
+struct loop_times loop_times(const struct loop *loop)
+{
+	return loop->times;
 }
 
 void loop_stop(struct loop *loop, int status)
@@ -195,8 +201,9 @@ int loop_turn(struct loop *loop, int64_t max_wait_us)
 		wait_us = 0;
 	if (loop->stopping) /* by the idle hook */
 		wait_us = 0;
+	int64_t before_us = clock_now_us();
 	if (loop->heap_len > 0) {
-		int64_t until_us = MAX(loop->heap[0]->at_us - clock_now_us(), 0);
+		int64_t until_us = MAX(loop->heap[0]->at_us - before_us, 0);
 		wait_us = wait_us < 0 ? until_us : MIN(wait_us, until_us);
 	}
 	struct timespec ts = { .tv_sec = wait_us / USEC_PER_SEC, .tv_nsec = (wait_us % USEC_PER_SEC) * 1000 };
@@ -209,6 +216,10 @@ int loop_turn(struct loop *loop, int64_t max_wait_us)
 			return -err;
 	}
 	loop->now_us = clock_now_us();
+	if (wait_us != 0) {
+		loop->times.waited_us += loop->now_us - before_us;
+		loop->times.sleeps++;
+	}
 	while (loop->ready_pos < loop->ready_len) {
 		struct epoll_event *ev = &loop->ready[loop->ready_pos++];
 		struct loop_fd *io = ev->data.ptr;

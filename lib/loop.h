@@ -61,6 +61,13 @@ void loop_stop(struct loop *loop, int status);
 /* The time at which this turn's events were fetched; cheap. */
 int64_t loop_now_us(const struct loop *loop);
 
+/* What the loop did with its time, since loop_new(). */
+struct loop_times {
+	int64_t waited_us; /* asleep in epoll_wait; all other time is work, or waiting for a CPU */
+	uint64_t sleeps;   /* turns that had nothing left to do */
+};
+struct loop_times loop_times(const struct loop *loop);
+
 /* events: EPOLLIN, EPOLLOUT, EPOLLEXCLUSIVE, EPOLLET… -errno of epoll_ctl. */
 int loop_fd_add(struct loop *loop, struct loop_fd *io, int fd, uint32_t events, loop_fd_cb *cb, void *arg);
 int loop_fd_mod(struct loop_fd *io, uint32_t events);

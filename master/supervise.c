@@ -377,6 +377,7 @@ static int reload_settings(struct supervisor *s, bool *ret_media)
 	*ret_media = settings_media_differs(&next, s->settings);
 	settings_fini(s->settings);
 	*s->settings = next;
+	stat_set(&s->regions->stats.shm->master.budget_percent, next.conf.media.budget_percent);
 	log_set_level(next.conf.log.level);
 	return 0;
 }
@@ -467,6 +468,7 @@ int supervisor_init(struct supervisor *s)
 	stat_set(&shm->master.started_us, (uint64_t)clock_now_us());
 	stat_set(&shm->master.workers, s->workers);
 	stat_set(&shm->master.mediads, s->mediads);
+	stat_set(&shm->master.budget_percent, s->settings->conf.media.budget_percent);
 	return handover_prepare(s, s->settings);
 }
 

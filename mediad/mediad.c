@@ -3,6 +3,7 @@
 #include "mediad/control.h"
 #include "mediad/egress.h"
 #include "mediad/media.h"
+#include "mediad/meter.h"
 #include "mediad/recover.h"
 #include "mediad/tcp.h"
 #include "mediad/udp.h"
@@ -122,6 +123,18 @@ static bool drain_mediad(struct mediad *md, unsigned k, unsigned budget)
 	return true;
 }
 
+/* Packets of other mediads that are for us and not taken yet. */
+static uint64_t ring_backlog(const struct mediad *md)
+{
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < md->mediads; k++) {
+		if (k != md->index && md->reader[k].shm)
+			n += ring_waiting(&md->reader[k]);
+	}
+	return n;
+}
+
 static bool on_idle(struct loop *loop, int64_t now_us, void *arg)
 {
 	struct mediad *md = arg;
@@ -134,6 +147,7 @@ static bool on_idle(struct loop *loop, int64_t now_us, void *arg)
 		if (k != md->index)
 			more |= drain_mediad(md, k, LINK_BUDGET);
 	}
+	meter_on_turn(md->meter, ring_backlog(md));
 	more |= media_drain_rings(md->media, RING_BUDGET, now_us);
 	egress_flush(md->egress);
 	tcp_flush(md->tcp);
@@ -155,14 +169,6 @@ static void on_bell(struct loop_fd *io, uint32_t events, void *arg)
 }
 
 /* ---- heartbeat ---- */
-
-static uint64_t cpu_now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * USEC_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
-}
 
 static void count_link(const struct link *link, uint64_t *full, uint64_t *nonsense)
 {
@@ -189,7 +195,7 @@ static void on_heartbeat(struct loop_timer *timer, int64_t now_us, void *arg)
 	struct mediad *md = arg;
 
 	stats_heartbeat(&md->counters->process, PROCESS_READY, now_us);
-	stat_set(&md->counters->cpu_us, md->cpu_base_us + cpu_now_us());
+	meter_run(md->meter, now_us);
 	count_links(md);
 	for (unsigned k = 0; k < md->mediads; k++) {
 		uint32_t epoch = (uint32_t)stat_get(&md->stats.shm->mediad[k].process.epoch);
@@ -245,7 +251,6 @@ static int attach_stats(struct mediad *md)
 	if (err < 0)
 		return err;
 	md->counters = &md->stats.shm->mediad[md->index];
-	md->cpu_base_us = stat_get(&md->counters->cpu_us);
 	stats_heartbeat(&md->counters->process, PROCESS_STARTING, clock_now_us());
 	return 0;
 }
@@ -336,6 +341,8 @@ static int start_parts(struct mediad *md)
 	if (err == 0)
 		err = control_start(md, &md->control);
 	if (err == 0)
+		err = meter_start(md, &md->meter);
+	if (err == 0)
 		err = loop_fd_add(md->loop, &md->bell, md->bell_fd, EPOLLIN, on_bell, md);
 	return err;
 }
@@ -382,6 +389,7 @@ void mediad_close(struct mediad *md)
 		loop_fd_del(&md->bell);
 		loop_timer_stop(&md->heartbeat);
 	}
+	md->meter = meter_stop(md->meter);
 	md->control = control_stop(md->control);
 	md->tcp = tcp_stop(md->tcp);
 	md->udp = udp_stop(md->udp);

@@ -9,6 +9,7 @@
  *   rtp rtcp   parsing and building, pure functions       (media side)
  *   media      tracks, seats, calls, relay to other mediads
  *   control    messages from workers: offers, answers, closing, listing
+ *   meter      CPU time, queues, budget, once a heartbeat
  *
  * One turn of the loop: datagrams are received by recvmmsg into ring slots and each is finished (decrypted,
  * published, forwarded into egress buffers) before the next batch; descriptors from other mediads are
@@ -31,6 +32,7 @@ struct egress;	   /* egress.h */
 struct udp;	   /* udp.h: sockets and receive batches */
 struct tcp;	   /* tcp.h: connections of those that no UDP reaches */
 struct control;	   /* control.h: messages from workers */
+struct meter;	   /* meter.h: what this core does with its time */
 
 struct mediad {
 	unsigned index;
@@ -53,11 +55,11 @@ struct mediad {
 	struct udp *udp;
 	struct tcp *tcp;
 	struct control *control;
+	struct meter *meter;
 	struct loop_fd bell;
 	struct loop_timer heartbeat;
 	bool asleep;				/* our links say that we may be in epoll_wait */
 	uint32_t peer_epoch[SHM_PROCESSES_MAX]; /* incarnation of mediad k that we talk to; 0 = not seen yet */
-	uint64_t cpu_base_us;			/* CPU time of our predecessors */
 	uint64_t full_seen, nonsense_seen;	/* of all links, as far as counted in stats */
 };
 

@@ -231,6 +231,7 @@ static void on_lapped(struct media *media, unsigned k, int64_t now_us)
 	if (lost == relay->lost[k])
 		return;
 	stat_add(&media->md->counters->ring_lost, lost - relay->lost[k]);
+	stat_add(&media->md->counters->ring_laps, 1);
 	relay->lost[k] = lost;
 	relay->repair_us[k] = now_us + RELAY_REPAIR_US;
 	relay_run_by(media, now_us);

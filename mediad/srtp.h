@@ -43,6 +43,14 @@ struct srtp_out *srtp_out_free(struct srtp_out *out);
 /* In place, with SRTP_TRAILER_MAX bytes of room behind len. -EPROTO: header malformed, or its sequence number is
  * not the low 16 bits of index. */
 int srtp_out_rtp(struct srtp_out *out, uint8_t *packet, size_t len, uint64_t index, size_t *ret_len);
+/* What sealing costs: one RTP packet in SRTP_SAMPLE_EVERY is timed, reading the clock included. Since the process
+ * began. */
+#define SRTP_SAMPLE_EVERY  256
+#define SRTP_SAMPLE_MAX_NS 50000 /* what took longer was interrupted, and does not count */
+struct srtp_samples {
+	uint64_t packets, ns;
+};
+struct srtp_samples srtp_out_samples(void);
 int srtp_out_rtcp(struct srtp_out *out, uint8_t *packet, size_t len, uint32_t index, size_t *ret_len);
 
 #endif

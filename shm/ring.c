@@ -329,6 +329,14 @@ bool ring_has_news(const struct ring_reader *reader)
 	return atomic_load_explicit(&reader->shm->consumer[reader->self].head, memory_order_acquire) != reader->tail;
 }
 
+uint64_t ring_waiting(const struct ring_reader *reader)
+{
+	/* Relaxed: nothing is read on the strength of it. */
+	uint64_t head = atomic_load_explicit(&reader->shm->consumer[reader->self].head, memory_order_relaxed);
+
+	return (int64_t)(head - reader->tail) > 0 ? head - reader->tail : 0;
+}
+
 bool ring_still(const struct ring_slot *slot, uint64_t generation)
 {
 	/* V1: pairs with W1 in ring_take(). What we copied was read before we look again. */

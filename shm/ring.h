@@ -175,6 +175,8 @@ void ring_reader_detach(struct ring_reader *reader);
 int ring_next(struct ring_reader *reader, struct ring_ref *ret_ref);
 /* True when ring_next() would give something; for the look before sleep (after link_sleep()'s fence). */
 bool ring_has_news(const struct ring_reader *reader);
+/* How many descriptors wait, lapped ones too; for figures, not for decisions. */
+uint64_t ring_waiting(const struct ring_reader *reader);
 /* Copies head and packet; checks the generation before and after. buf holds RING_PACKET_MAX.
  * ret_head is range-checked: len ≤ RING_PACKET_MAX; payload inside and behind an RTP header; descriptor inside
  * the payload; codec and layer in their enums. -ESTALE, -EPROTO. */

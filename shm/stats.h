@@ -44,7 +44,10 @@ struct stats_worker {
 	stat_t reconciled; /* orphans that the reconciler freed */
 	stat_t hashes;	   /* password hashes computed */
 	stat_t unsaid;	   /* 1 while transactions may be under way whose events are this worker's to send */
-	stat_t reserved[31];
+	stat_t cpu_us;	   /* parley_worker_cpu_seconds_total{worker}, its threads included */
+	/* participants who found no mediad within its budget: parley_worker_media_refused_total{worker} */
+	stat_t media_refused;
+	stat_t reserved[29];
 } SHM_ALIGNED;
 
 struct stats_mediad {
@@ -91,13 +94,27 @@ struct stats_mediad {
 	stat_t segment_messages, segments;
 	stat_t padding_bytes;	  /* that made packets equally long */
 	stat_t segment_fallbacks; /* messages that the kernel took singly only */
-	stat_t reserved[13];
+	/* What a core does with its time: mediad/mediad.c, at each heartbeat. */
+	stat_t busy_us, waited_us; /* the loop worked, or slept in epoll_wait; together all the time there was */
+	stat_t sleeps;		   /* turns that were ready to sleep */
+	/* of one packet in 256: parley_mediad_cipher_samples_total, parley_mediad_cipher_sampled_seconds_total */
+	stat_t cipher_samples, cipher_ns;
+	stat_t socket_drops; /* datagrams that found a UDP socket's queue full */
+	stat_t ring_laps;    /* times that another mediad was so far ahead that descriptors were lost (ring_lost) */
+	/* gauges, set to 0 by the mediad itself */
+	stat_t queue_bytes;   /* in the UDP sockets' queues */
+	stat_t ring_waiting;  /* packets of other mediads, the most that a turn found since the last heartbeat */
+	stat_t core;	      /* it ran on at the last heartbeat */
+	stat_t load_permille; /* parley_mediad_load_ratio: CPU time by time, smoothed (mediad/budget.h) */
+	stat_t over_budget;   /* 1: takes nobody new */
+	stat_t reserved[1];
 } SHM_ALIGNED;
 
 struct stats_region {
 	struct shm_header header;
 	struct {
-		stat_t pid, started_us, reloads, restarts_worker, restarts_mediad, workers, mediads, reserved;
+		stat_t pid, started_us, reloads, restarts_worker, restarts_mediad, workers, mediads;
+		stat_t budget_percent; /* media.budget_percent as it is now: a reload needs no new mediads */
 	} master SHM_ALIGNED;
 	struct stats_worker worker[SHM_PROCESSES_MAX];
 	struct stats_mediad mediad[SHM_PROCESSES_MAX];

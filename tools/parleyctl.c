@@ -2,8 +2,10 @@
 #include "lib/conf.h"
 #include "lib/version.h"
 #include "tools/admin_client.h"
+#include "tools/capacity.h"
 #include "tools/doctor.h"
 #include "tools/manage.h"
+#include "tools/top.h"
 #include "tools/turn.h"
 
 #include <getopt.h>
@@ -15,6 +17,7 @@
 #define PARLEY_CONF "/etc/parley/parley.conf"
 #endif
 #define PROCESSES_MAX 64
+#define WORDS_MAX     8
 
 static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VALUE]... COMMAND\n"
 			    "\n"
@@ -29,7 +32,7 @@ static const char usage[] = "usage: parleyctl [--config FILE] [-o SECTION.KEY=VA
 static void print_usage(FILE *f)
 {
 	fputs(usage, f);
-	fprintf(f, "\n%s", manage_usage);
+	fprintf(f, "\n%s%s\n%s", top_usage, capacity_usage, manage_usage);
 }
 
 static double metric(const char *metrics, const char *name, const char *label, unsigned i)
@@ -142,6 +145,21 @@ static int command(const struct conf *conf, const char *name)
 	return 2;
 }
 
+/* Commands with options of their own: what follows them is theirs. */
+static const struct {
+	const char *name;
+	int (*run)(const struct conf *conf, int argc, char **argv);
+} programs[] = { { "top", top_run }, { "capacity", capacity_run } };
+
+static size_t program_find(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(programs) && strcmp(name, programs[i].name) != 0)
+		i++;
+	return i;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
@@ -151,13 +169,21 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *path = PARLEY_CONF, *overrides[16];
-	size_t overrides_len = 0;
+	size_t overrides_len = 0, program = ARRAY_LEN(programs);
+	char *words[WORDS_MAX] = { NULL };
+	int words_len = 0;
 	struct conf_error error = { "out of memory" };
 	struct conf conf;
 	int opt, err;
 
-	while ((opt = getopt_long(argc, argv, "c:o:h", longs, NULL)) != -1) {
-		if (opt == 'c') {
+	/* Options may stand behind the command, too, unless it has its own. */
+	while ((opt = getopt_long(argc, argv, "-c:o:h", longs, NULL)) != -1) {
+		if (opt == 1 && words_len < WORDS_MAX) {
+			words[words_len++] = optarg;
+			program = words_len == 1 ? program_find(optarg) : program;
+			if (program < ARRAY_LEN(programs))
+				break;
+		} else if (opt == 'c') {
 			path = optarg;
 		} else if (opt == 'o' && overrides_len < ARRAY_LEN(overrides)) {
 			overrides[overrides_len++] = optarg;
@@ -169,8 +195,11 @@ int main(int argc, char **argv)
 			return opt == 'h' ? EXIT_SUCCESS : 2;
 		}
 	}
-	bool manages = optind < argc && manage_knows(argv[optind]);
-	if (argc - optind != 1 && !manages) {
+	bool is_program = program < ARRAY_LEN(programs);
+	while (!is_program && optind < argc && words_len < WORDS_MAX)
+		words[words_len++] = argv[optind++]; /* behind "--" */
+	bool manages = words_len > 0 && manage_knows(words[0]);
+	if (!is_program && (optind < argc || (words_len != 1 && !manages))) {
 		print_usage(stderr);
 		return 2;
 	}
@@ -185,8 +214,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "parleyctl: %s\n", error.text);
 		return EXIT_FAILURE;
 	}
-	int status = manages ? manage_run(&conf, &argv[optind], argc - optind) : command(&conf, argv[optind]);
-	if (manages && status == 2)
+	int status = is_program ? programs[program].run(&conf, argc - optind + 1, argv + optind - 1)
+		     : manages	? manage_run(&conf, words, words_len)
+				: command(&conf, words[0]);
+	if ((is_program || manages) && status == 2)
 		print_usage(stderr);
 	conf_fini(&conf);
 	return status;

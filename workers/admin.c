@@ -44,6 +44,9 @@ static const struct metric worker_metrics[] = {
 	{ "worker_link_nonsense_total", "counter", "Malformed messages in rings.", W(link_nonsense), 0 },
 	{ "worker_throttled_total", "counter", "Requests refused by a rate limit.", W(throttled), 0 },
 	{ "worker_reconciled_total", "counter", "Orphaned transports freed.", W(reconciled), 0 },
+	{ "worker_cpu_seconds_total", "counter", "CPU time, of the threads for passwords too.", W(cpu_us), 1e-6 },
+	{ "worker_media_refused_total", "counter",
+	  "Participants turned away because every media process was over its budget.", W(media_refused), 0 },
 	{ "worker_password_hashes_total", "counter", "Password hashes computed.", W(hashes), 0 },
 };
 
@@ -115,13 +118,34 @@ static const struct metric mediad_metrics[] = {
 	{ "mediad_ring_stale_total", "counter", "Slots that were overwritten before use.", M(ring_stale), 0 },
 	{ "mediad_link_full_total", "counter", "Messages refused by a full ring.", M(link_full), 0 },
 	{ "mediad_link_nonsense_total", "counter", "Malformed messages in rings.", M(link_nonsense), 0 },
-	{ "mediad_wakeups_total", "counter", "Returns from epoll_wait that had slept.", M(wakeups), 0 },
+	{ "mediad_wakeups_total", "counter", "Times that another process rang this one awake.", M(wakeups), 0 },
 	{ "mediad_turns_total", "counter", "Turns of the loop.", M(turns), 0 },
 	{ "mediad_tcp_accepted_total", "counter", "TCP connections for media accepted.", M(tcp_accepted), 0 },
 	{ "mediad_tcp_closed_total", "counter", "Of these, the ones that have ended.", M(tcp_closed), 0 },
 	{ "mediad_tcp_strangers_total", "counter", "Of these, the ones that never sent a valid check.",
 	  M(tcp_strangers), 0 },
 	{ "mediad_tcp_dropped_total", "counter", "Packets that a full TCP connection did not take.", M(tcp_dropped),
+	  0 },
+	{ "mediad_busy_seconds_total", "counter", "Time in which the loop worked, or waited for its core.", M(busy_us),
+	  1e-6 },
+	{ "mediad_waiting_seconds_total", "counter", "Time in which the loop slept for want of work.", M(waited_us),
+	  1e-6 },
+	{ "mediad_sleeps_total", "counter", "Turns that had nothing left to do.", M(sleeps), 0 },
+	{ "mediad_cipher_samples_total", "counter", "Outgoing packets whose encryption was timed, one in 256.",
+	  M(cipher_samples), 0 },
+	{ "mediad_cipher_sampled_seconds_total", "counter", "How long that took, all together.", M(cipher_ns), 1e-9 },
+	{ "mediad_socket_drops_total", "counter",
+	  "Datagrams that the kernel threw away, a UDP socket's queue being full.", M(socket_drops), 0 },
+	{ "mediad_socket_queue_bytes", "gauge", "What waits in the UDP sockets' queues.", M(queue_bytes), 0 },
+	{ "mediad_ring_laps_total", "counter", "Times that another media process was a whole ring ahead.", M(ring_laps),
+	  0 },
+	{ "mediad_ring_waiting_packets", "gauge",
+	  "Packets of other media processes that waited here, the most of the last quarter of a second.",
+	  M(ring_waiting), 0 },
+	{ "mediad_core", "gauge", "The core it ran on a moment ago.", M(core), 0 },
+	{ "mediad_load_ratio", "gauge", "CPU time by time, smoothed over some seconds; 1 is the whole core.",
+	  M(load_permille), 1e-3 },
+	{ "mediad_over_budget", "gauge", "1 while it takes no new participants (media.budget_percent).", M(over_budget),
 	  0 },
 	{ "mediad_consent_lost_total", "counter", "Transports ended for want of consent.", M(consent_lost), 0 },
 };
@@ -164,7 +188,7 @@ static void write_header(struct buf *text, const char *name, const char *type, c
 static void write_value(struct buf *text, uint64_t value, double scale)
 {
 	if (scale != 0)
-		buf_appendf(text, " %.6f\n", (double)value * scale);
+		buf_appendf(text, scale < 1e-6 ? " %.9f\n" : " %.6f\n", (double)value * scale);
 	else
 		buf_appendf(text, " %llu\n", (unsigned long long)value);
 }
@@ -212,6 +236,16 @@ static void write_alive(const struct stats_region *stats, const struct role *rol
 	}
 }
 
+/* What ps and top(1) call them. */
+static void write_pids(const struct stats_region *stats, const struct role *role, struct buf *text)
+{
+	for (size_t i = 0; i < role->count; i++) {
+		if (is_there(stats, role, i))
+			buf_appendf(text, "parley_process_pid{role=\"%s\",index=\"%zu\"} %llu\n", role->label, i,
+				    (unsigned long long)stat_get(&process(stats, role, i)->pid));
+	}
+}
+
 static void write_processes(const struct stats_region *stats, struct buf *text)
 {
 	write_header(text, "process_restarts_total", "counter", "Processes that the master started again.");
@@ -224,6 +258,9 @@ static void write_processes(const struct stats_region *stats, struct buf *text)
 	write_header(text, "process_heartbeat_age_seconds", "gauge", "How long ago a process said that it lives.");
 	write_alive(stats, &worker_role, text);
 	write_alive(stats, &mediad_role, text);
+	write_header(text, "process_pid", "gauge", "Process id.");
+	write_pids(stats, &worker_role, text);
+	write_pids(stats, &mediad_role, text);
 }
 
 void admin_metrics(const struct stats_region *stats, struct buf *ret_text)

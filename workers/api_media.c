@@ -22,6 +22,7 @@
 #define BODY_MAX     ((size_t)160 * 1024) /* JSON escapes every line end of the SDP */
 #define ICE_TTL_S    (24 * 3600)
 #define RETRY_FULL_S 5
+#define RETRY_OVER_S 10
 #define RETRY_BUSY_S 1
 
 static bool parse_call_id(struct request *req, struct id *ret_call)
@@ -124,6 +125,13 @@ void media_reply_error(struct request *req, int error)
 			    "There is no room for another participant's media; try again in a few seconds.",
 			    RETRY_FULL_S);
 		break;
+	case -EDQUOT:
+		reply_retry(
+			req, 503, "at_capacity",
+			"The server carries as many participants as it can at this moment; those in calls stay. Try "
+			"again in a while.",
+			RETRY_OVER_S);
+		break;
 	case -EBADMSG:
 		reply_problem(
 			req, 422, "invalid_sdp", NULL,
@@ -224,7 +232,8 @@ static void on_may_open(const struct db_result *result, void *arg)
 	mr->muted_video = db_bool(result, 0, "muted_video");
 	m.paused = mr->paused;
 	m.joined_us = db_int(result, 0, "joined_us", clock_realtime_us());
-	int r = media_place(req->worker, &mr->call, (unsigned)db_int(result, 0, "position", 0), &mediad);
+	int r = media_place(req->worker, &mr->call, (unsigned)db_int(result, 0, "position", 0),
+			    db_bool(result, 0, "comes_back"), &mediad);
 	if (r == 0)
 		r = media_send_offer(req, mediad, &m, on_opened);
 	if (r < 0)

@@ -283,7 +283,8 @@ static void on_in_call(const struct db_result *result, void *arg)
 	s->media.muted_video = db_bool(result, 0, "muted_video");
 	m.paused = s->media.paused;
 	m.joined_us = db_int(result, 0, "joined_us", clock_realtime_us());
-	int r = media_place(req->worker, &s->media.call, (unsigned)db_int(result, 0, "position", 0), &mediad);
+	int r = media_place(req->worker, &s->media.call, (unsigned)db_int(result, 0, "position", 0), !s->joined,
+			    &mediad);
 	if (r == 0)
 		r = media_send_offer(req, mediad, &m, on_opened);
 	if (r == 0)

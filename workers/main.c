@@ -24,6 +24,7 @@ struct program {
 	struct loop_timer heartbeat;
 	struct loop_fd signals;
 	int signal_fd;
+	uint64_t cpu_base_us; /* of our predecessors */
 };
 
 static int number_from(const char *text, unsigned long max, unsigned long *ret_number)
@@ -90,10 +91,12 @@ static int stats_open(struct worker *worker)
 
 static void on_heartbeat(struct loop_timer *timer, int64_t now_us, void *arg)
 {
-	struct worker *worker = arg;
+	struct program *p = arg;
+	struct worker *worker = &p->worker;
 
+	stat_set(&worker->counters->cpu_us, p->cpu_base_us + (uint64_t)clock_cpu_us());
 	stats_heartbeat(&worker->counters->process, worker->draining ? PROCESS_DRAINING : PROCESS_READY, now_us);
-	(void)loop_timer_start(worker->loop, timer, now_us + HEARTBEAT_US, on_heartbeat, worker);
+	(void)loop_timer_start(worker->loop, timer, now_us + HEARTBEAT_US, on_heartbeat, p);
 }
 
 static void on_drained(struct worker *worker)
@@ -184,7 +187,8 @@ static int run(struct program *p)
 	err = parts_start(w);
 	fdset_close_rest(&w->fds);
 	if (err == 0) {
-		on_heartbeat(&p->heartbeat, clock_now_us(), w);
+		p->cpu_base_us = stat_get(&w->counters->cpu_us);
+		on_heartbeat(&p->heartbeat, clock_now_us(), p);
 		log_info("main: ready");
 		err = loop_run(w->loop);
 		loop_timer_stop(&p->heartbeat);

@@ -10,6 +10,7 @@ import tls from "node:tls";
 import { ROOT, Server, eventually, sleep } from "../support/server.mjs";
 import { Person, befriend, checkResponse, closeCodes, documentedCodes, everyOperation, noOperation, operations, randomUUID, request, upgrade } from "../support/api.mjs";
 import { crowd } from "../support/database.mjs";
+import { whileOverBudget } from "../support/flood.mjs";
 
 // What is listed and cannot be provoked from outside.
 const never = new Map([
@@ -78,6 +79,16 @@ const small = once(async () => {
   return { server, ana, bela, call };
 });
 
+/** One hundredth of a core for media. */
+const busy = once(async () => {
+  const server = await start({ opts: ["media.budget_percent=1"] });
+  const [ana, bela] = await Promise.all(["Ana", "Bela"].map((name) => made(server, name)));
+  await befriend(ana, bela);
+  const call = (await ana.must("POST", "/calls", { invite: [bela.id] })).json.call.id;
+  await bela.must("POST", `/calls/${call}/answer`);
+  return { server, ana, bela, call };
+});
+
 /** The database has gone. */
 const away = once(async () => {
   const server = await start({ opts: ["limits.signups=invite"] });
@@ -88,7 +99,7 @@ const away = once(async () => {
 });
 
 // All of them at once: starting is mostly waiting.
-before(() => Promise.all([main, limited, small, away].map((world) => world())));
+before(() => Promise.all([main, limited, small, busy, away].map((world) => world())));
 
 // One request of each operation -----------------------------------------------------------------------------------------
 
@@ -358,6 +369,10 @@ const specific = {
     await ana.must("POST", `/calls/${call}/media`, offer, sdp);
     return bela.request("POST", `/calls/${call}/media`, offer, sdp);
   },
+  "openMedia 503 at_capacity": async () => {
+    const { server, ana, call } = await busy();
+    return whileOverBudget(server, () => ana.request("POST", `/calls/${call}/media`, offer, sdp));
+  },
   "updateMedia 422 invalid_sdp": async (operation) => ask((await main()).zoe, operation, "v=0\r\n", sdp),
   "updateMedia 503 overloaded": async (operation) => withoutMediad((await main()).server, async () => ask((await main()).zoe, operation)),
   "closeMedia 503 overloaded": async (operation) => withoutMediad((await main()).server, async () => ask((await main()).zoe, operation)),
@@ -453,6 +468,11 @@ for (const [operation_, session] of [["publishStream", false], ["watchStream", f
       const answer = await asProgram(await programOf(world, world.zoe, call.id, kindOf(operation)), operation);
       await world.zoe.must("POST", `/calls/${call.id}/leave`);
       return answer;
+    });
+    add("503 at_capacity", async (operation) => {
+      const { server, bela, call } = await busy();
+      const stream = await programOf({ server }, bela, call, kindOf(operation));
+      return whileOverBudget(server, () => asProgram(stream, operation));
     });
     add("503 overloaded", async (operation) => {
       const { server, ana, bela, call } = await small();

@@ -78,8 +78,9 @@ bool db_bool(const struct db_result *result, int row, const char *column)
 	return strcmp(column, "muted_audio") == 0;
 }
 
-int media_place(const struct worker *w, const struct id *call, unsigned position, unsigned *ret_mediad)
+int media_place(const struct worker *w, const struct id *call, unsigned position, bool comes_back, unsigned *ret_mediad)
 {
+	(void)comes_back;
 	(void)w;
 	(void)call;
 	placed_position = (int)position;
@@ -302,8 +303,9 @@ static void test_post_refused(void **state)
 		int error, status;
 		const char *code;
 	} cases[] = {
-		{ -ENOSPC, 503, "overloaded" }, { -EAGAIN, 503, "overloaded" },	  { -ETIMEDOUT, 503, "overloaded" },
-		{ -ENOENT, 404, "not_found" },	{ -EBADMSG, 422, "invalid_sdp" }, { -ENOMEM, 500, "internal" },
+		{ -ENOSPC, 503, "overloaded" },	   { -EDQUOT, 503, "at_capacity" }, { -EAGAIN, 503, "overloaded" },
+		{ -ETIMEDOUT, 503, "overloaded" }, { -ENOENT, 404, "not_found" },   { -EBADMSG, 422, "invalid_sdp" },
+		{ -ENOMEM, 500, "internal" },
 	};
 
 	(void)state;

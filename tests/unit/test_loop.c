@@ -265,6 +265,28 @@ static void test_timer_waits(void **state)
 	assert_true(loop_now_us(loop) >= began_us + 20000);
 }
 
+static void test_times(void **state)
+{
+	struct loop *loop = *state;
+	struct alarm a = { 0 };
+	struct watch w;
+
+	/* Work does not count as waiting: an event that is there already, a turn that must not sleep. */
+	watch_add(loop, &w, 1);
+	loop_turn(loop, 0);
+	assert_int_equal(loop_times(loop).sleeps, 0);
+	assert_int_equal(loop_times(loop).waited_us, 0);
+	watch_end(&w);
+	int64_t began_us = clock_now_us();
+	fired_len = 0;
+	alarm_start(loop, &a, 1, began_us + 20000);
+	while (fired_len == 0)
+		loop_turn(loop, -1);
+	struct loop_times times = loop_times(loop);
+	assert_true(times.sleeps >= 1);
+	assert_true(times.waited_us > 0 && times.waited_us <= clock_now_us() - began_us);
+}
+
 static void test_timer_stops_another(void **state)
 {
 	struct alarm a = { 0 }, b = { 0 };
@@ -445,6 +467,7 @@ int main(void)
 		TEST(test_many_descriptors),
 		TEST(test_timers_in_order),
 		TEST(test_timer_waits),
+		TEST(test_times),
 		TEST(test_timer_stops_another),
 		TEST(test_repeats_do_not_starve),
 		TEST(test_free_releases_timers),

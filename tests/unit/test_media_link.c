@@ -371,8 +371,8 @@ static void test_spread(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 64; i++) {
 		struct id c = id_random();
-		assert_int_equal(media_place(&worker, &c, 0, &caller), 0);
-		assert_int_equal(media_place(&worker, &c, 1, &callee), 0);
+		assert_int_equal(media_place(&worker, &c, 0, false, &caller), 0);
+		assert_int_equal(media_place(&worker, &c, 1, false, &callee), 0);
 		assert_int_not_equal(caller, callee);
 		used[caller]++;
 	}
@@ -385,16 +385,16 @@ static void test_pack(void **state)
 
 	(void)state;
 	worker.conf.media.placement = CONF_PLACEMENT_PACK;
-	assert_int_equal(media_place(&worker, &call, 0, &first), 0);
+	assert_int_equal(media_place(&worker, &call, 0, false, &first), 0);
 	for (unsigned position = 1; position < 10; position++) {
-		assert_int_equal(media_place(&worker, &call, position, &k), 0);
+		assert_int_equal(media_place(&worker, &call, position, false, &k), 0);
 		assert_int_equal(k, first);
 	}
 	stat_set(&stats->mediad[first].transports, 10);
-	assert_int_equal(media_place(&worker, &call, 0, &k), 0);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
 	assert_int_not_equal(k, first);
 	stat_set(&stats->mediad[1 - first].transports, 10);
-	assert_int_equal(media_place(&worker, &call, 0, &k), -ENOSPC);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), -ENOSPC);
 }
 
 static void test_place_avoids_the_dead(void **state)
@@ -404,11 +404,73 @@ static void test_place_avoids_the_dead(void **state)
 	(void)state;
 	stat_set(&stats->mediad[0].process.state, PROCESS_STARTING);
 	for (unsigned position = 0; position < 4; position++) {
-		assert_int_equal(media_place(&worker, &call, position, &k), 0);
+		assert_int_equal(media_place(&worker, &call, position, false, &k), 0);
 		assert_int_equal(k, 1);
 	}
 	stat_set(&stats->mediad[1].process.state, PROCESS_STARTING);
-	assert_int_equal(media_place(&worker, &call, 0, &k), 0);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
+}
+
+static void test_place_by_budget(void **state)
+{
+	unsigned first, k;
+
+	(void)state;
+	worker.conf.media.placement = CONF_PLACEMENT_PACK;
+	assert_int_equal(media_place(&worker, &call, 0, false, &first), 0);
+	stat_set(&stats->mediad[first].over_budget, 1);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
+	assert_int_equal(k, 1 - first);
+	worker.conf.media.placement = CONF_PLACEMENT_SPREAD;
+	for (unsigned position = 0; position < 4; position++) {
+		assert_int_equal(media_place(&worker, &call, position, false, &k), 0);
+		assert_int_equal(k, 1 - first);
+	}
+	/* All over it: nobody new, and who was there comes back to the home. */
+	worker.conf.media.placement = CONF_PLACEMENT_PACK;
+	stat_set(&stats->mediad[1 - first].over_budget, 1);
+	uint64_t refused = stat_get(&worker.counters->media_refused);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), -EDQUOT);
+	assert_int_equal(stat_get(&worker.counters->media_refused), refused + 1);
+	assert_int_equal(media_place(&worker, &call, 0, true, &k), 0);
+	assert_int_equal(k, first);
+	assert_int_equal(stat_get(&worker.counters->media_refused), refused + 1);
+	/* Full is full. */
+	stat_set(&stats->mediad[0].transports, 10);
+	stat_set(&stats->mediad[1].transports, 10);
+	assert_int_equal(media_place(&worker, &call, 0, true, &k), -ENOSPC);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), -ENOSPC);
+	stat_set(&stats->mediad[first].transports, 1);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), -EDQUOT);
+	/* What a dead one said does not count. */
+	stat_set(&stats->mediad[0].process.state, PROCESS_STARTING);
+	stat_set(&stats->mediad[1].process.state, PROCESS_STARTING);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
+	assert_int_equal(k, first);
+}
+
+/* Instead of the home: by measured load, and by transports where that is about the same. */
+static void test_place_by_load(void **state)
+{
+	unsigned home, k;
+
+	(void)state;
+	worker.mediads = 3;
+	stat_set(&stats->mediad[2].process.state, PROCESS_READY);
+	worker.conf.media.placement = CONF_PLACEMENT_PACK;
+	assert_int_equal(media_place(&worker, &call, 0, false, &home), 0);
+	unsigned a = (home + 1) % 3, b = (home + 2) % 3;
+	stat_set(&stats->mediad[home].over_budget, 1);
+	stat_set(&stats->mediad[a].transports, 1);
+	stat_set(&stats->mediad[a].load_permille, 700);
+	stat_set(&stats->mediad[b].transports, 9);
+	stat_set(&stats->mediad[b].load_permille, 300);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
+	assert_int_equal(k, b);
+	stat_set(&stats->mediad[a].load_permille, 310);
+	assert_int_equal(media_place(&worker, &call, 0, false, &k), 0);
+	assert_int_equal(k, a);
+	worker.mediads = MEDIADS;
 }
 
 /* --- events --------------------------------------------------------------------------------------------- */
@@ -672,6 +734,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_spread, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_place_avoids_the_dead, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_place_by_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_place_by_load, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_states, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_media_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_seats, setup, teardown),

@@ -188,15 +188,60 @@ static void test_heartbeat_and_end(void **state)
 	assert_true(stat_get(&m->process.heartbeat_us) > beat + 400000);
 	assert_true(stat_get(&m->cpu_us) > 0);
 	/* It sleeps: a few turns a second. */
-	uint64_t turns = stat_get(&m->turns);
+	uint64_t turns = stat_get(&m->turns), waited = stat_get(&m->waited_us), sleeps = stat_get(&m->sleeps);
 	one_mediad_run(&one, 1000000);
 	assert_true(stat_get(&m->turns) - turns < 50);
+	assert_true(stat_get(&m->waited_us) > waited);
+	assert_true(stat_get(&m->sleeps) > sleeps);
+	assert_true(stat_get(&m->busy_us) > 0);
 	/* Ctrl-C in the terminal is the master's. */
 	kill(one.pid, SIGINT);
 	one_mediad_run(&one, 50000);
 	int status = one_mediad_end(&one, SIGTERM);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool is_over(void *arg)
+{
+	(void)arg;
+	return stat_get(&one.stats.shm->mediad[0].over_budget) == 1;
+}
+
+static bool is_within(void *arg)
+{
+	return !is_over(arg);
+}
+
+/* The master's word counts at once; who is there stays. A mediad killed while over it leaves no word behind. */
+static void test_over_budget(void **state)
+{
+	static struct client c;
+	struct stats_mediad *m = &one.stats.shm->mediad[0];
+	struct id call = id_random();
+	uint16_t seq = 1;
+
+	(void)state;
+	client_up(&c, &call, 0x1000);
+	stat_set(&one.stats.shm->master.budget_percent, 1);
+	for (unsigned i = 0; i < 2000 && !is_over(NULL); i++) {
+		for (unsigned k = 0; k < 1000; k++)
+			send_audio(&c, 0x1000, seq++);
+		one_mediad_run(&one, 10000);
+	}
+	assert_true(is_over(NULL));
+	assert_true(stat_get(&m->load_permille) >= 10);
+	assert_int_equal(stat_get(&m->transports), 1);
+	stat_set(&one.stats.shm->master.budget_percent, 100);
+	assert_true(one_mediad_until(&one, is_within, NULL, WAIT_US));
+	stat_set(&m->over_budget, 1);
+	stat_set(&one.stats.shm->master.budget_percent, 0);
+	peer_free(c.peer);
+	one_mediad_end(&one, SIGKILL);
+	stat_set(&m->process.state, PROCESS_STARTING);
+	assert_int_equal(one_mediad_spawn(&one, program), 0);
+	assert_true(one_mediad_until(&one, is_ready, NULL, WAIT_US));
+	assert_true(is_within(NULL));
 }
 
 static void test_killed(void **state)
@@ -242,6 +287,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_two_talk, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heartbeat_and_end, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_over_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test(test_not_by_hand),
 	};

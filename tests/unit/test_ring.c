@@ -109,12 +109,14 @@ static void test_publish_post_read(void **state)
 	assert_int_equal(ring_post_flush(&f->ring), 1 << 1);
 	assert_int_equal(ring_post_flush(&f->ring), 0);
 	assert_true(ring_has_news(&f->reader));
+	assert_int_equal(ring_waiting(&f->reader), 1);
 	assert_int_equal(ring_next(&f->reader, &ref), 0);
 	assert_int_equal(ref.slot, made.slot);
 	assert_int_equal(ref.track_index, 77);
 	assert_int_equal(ref.generation, made.generation);
 	expect_read(&f->reader, ref, 42);
 	assert_false(ring_has_news(&f->reader));
+	assert_int_equal(ring_waiting(&f->reader), 0);
 	assert_int_equal(ring_next(&f->reader, &ref), -EAGAIN);
 }
 
@@ -246,6 +248,7 @@ static void test_posts_are_bounded_ahead_of_head(void **state)
 	assert_true(ring_has_news(&f->reader));
 	assert_int_equal(ring_post_flush(&f->ring), 2);
 	assert_int_equal(atomic_load(&f->ring.shm->consumer[1].head), 1000);
+	assert_int_equal(ring_waiting(&f->reader), 1000);
 }
 
 static void test_reader_starts_at_head(void **state)

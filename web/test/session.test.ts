@@ -363,6 +363,24 @@ describe('coming back', () => {
     expect(view().media).toBe('connected')
   })
 
+  it('says that the server is full until it is in', async () => {
+    const { session, api, connect, peer, view } = setUp()
+    await connect()
+    expect(view().noRoom).toBe(false)
+    api.openMedia
+      .mockRejectedValueOnce(new ApiError('at_capacity', '', { status: 503, retryAfterMs: 10_000 }))
+      .mockRejectedValueOnce(new ApiError('at_capacity', '', { status: 503, retryAfterMs: 10_000 }))
+    session.mediaLost('rejoin')
+    await vi.advanceTimersByTimeAsync(100)
+    expect(view()).toMatchObject({ media: 'reconnecting', noRoom: true })
+    await vi.advanceTimersByTimeAsync(5_100)
+    expect(view().noRoom).toBe(true)
+    await vi.advanceTimersByTimeAsync(5_100)
+    expect(api.openMedia).toHaveBeenCalledTimes(4)
+    peer().handlers.onState('connected')
+    expect(view()).toMatchObject({ media: 'connected', noRoom: false })
+  })
+
   it('restarts ICE when told so, and keeps the peer', async () => {
     const { session, peers, peer, api, connect, settle, view } = setUp()
     await connect()

@@ -154,6 +154,8 @@ export function problemSentence(problem: ApiError): string {
     case 'database_unavailable':
     case 'overloaded':
       return t`The server cannot do this right now. Try again in a moment.`
+    case 'at_capacity':
+      return t`The server is full at the moment. Try again in a few minutes.`
     case 'too_many_requests':
       return t`That was too often. Wait a moment and try again.`
     case 'not_a_contact':

@@ -91,6 +91,7 @@ export class CallSession {
   private hand = false
   private talkKey = false
   private soundBlocked = false
+  private noRoom = false
 
   private readonly capture: Capture
   private readonly sharing: Sharing
@@ -336,6 +337,8 @@ export class CallSession {
       return null
     }
     if (!(error instanceof ApiError)) return end('lost', unexpected(error))
+    this.noRoom = error.code === 'at_capacity'
+    this.publish()
     switch (error.code) {
       case 'answered_elsewhere':
         return end('answered_elsewhere')
@@ -490,6 +493,7 @@ export class CallSession {
       video: this.video,
       ringsOn: this.ringsOn,
       media: this.transport.state,
+      noRoom: this.noRoom && this.transport.state !== 'connected',
       since: this.since,
       microphone: this.capture.state('microphone'),
       camera: this.capture.state('camera'),

@@ -29,6 +29,8 @@ export interface SessionView {
   /** On how many devices it rings at the other end; 0 when nobody has a page open. */
   ringsOn: number
   media: MediaState
+  /** The server carries as much as it can: it lets this page in as soon as somebody has left. */
+  noRoom: boolean
   /** When the conversation began, by this machine's clock. */
   since: number | null
   microphone: DeviceState

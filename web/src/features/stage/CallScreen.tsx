@@ -108,6 +108,7 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
           )}
           {floating && !selfHidden && <SelfCorner me={me} session={session} />}
           {paused && <Paused />}
+          {session.noRoom && <NoRoom />}
           <div className="pointer-events-none absolute inset-x-0 top-3 z-20 flex flex-col items-center gap-3 *:pointer-events-auto">
             <DeviceTrouble session={session} />
             <Asking session={session} />
@@ -139,6 +140,23 @@ function Screen({ me, session, parts }: { me: User; session: SessionView; parts:
       {help && <Help />}
       {streams && session.call && <Streams call={session.call} meId={me.id} />}
     </main>
+  )
+}
+
+/** Waits with the person; "Leave call" is in the toolbar. */
+function NoRoom() {
+  return (
+    <div className="pointer-events-none absolute inset-x-0 top-0 z-10 flex animate-fade justify-center p-4 sm:p-8">
+      <div
+        role="alert"
+        className="max-w-lg rounded-tile bg-black px-5 py-4 text-center text-balance shadow-lg"
+      >
+        <p className="text-lg font-semibold">{t`The server is full at the moment`}</p>
+        <p className="mt-1 text-base text-white/80">
+          {t`You will join as soon as there is room, without doing anything. Or leave the call and try again later.`}
+        </p>
+      </div>
+    </div>
   )
 }
 
