@@ -1,10 +1,10 @@
 #include "workers/ws_conn.h"
 
 #include "lib/clock.h"
+#include "lib/ws_frame.h"
 #include "workers/http_conn.h"
 #include "workers/server.h"
 #include "workers/worker.h"
-#include "workers/ws_frame.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
