@@ -242,11 +242,6 @@ void page_stop(struct page *page)
 	page->old = ws_free(page->old);
 }
 
-void pages_fini(struct pages *pages)
-{
-	loop_timer_stop(&pages->sweep);
-}
-
 void page_owner_fini(struct page_owner *owner)
 {
 	SSL_SESSION_free(owner->session);

@@ -46,7 +46,7 @@ struct page {
 	struct pages *pages;
 	struct page_owner *owner;
 	uint32_t index;
-	uint32_t heard; /* for on_event: of the message that is under way */
+	uint32_t heard; /* for on_event: the number of the last message */
 	enum page_state state;
 	unsigned attempt; /* that have failed in a row */
 	struct ws *ws, *old;
@@ -55,7 +55,6 @@ struct page {
 	int64_t began_us;
 };
 
-void pages_fini(struct pages *pages); /* after page_stop() of all */
 void page_start(struct page *page);
 /* As when the network goes: the server sees a reset, and the page comes back as it does then. */
 void page_cut(struct page *page);

@@ -15,6 +15,7 @@ enum {
 	CALM_US = 6 * 1000 * 1000, /* longer than a person's presence lags behind */
 	HUSH_US = 500 * 1000,	   /* after a message, for those that come twice */
 	PER_SOURCE = 8000,	   /* of 28,000 ports: those of connections that were closed rest for a minute */
+	PER_SHARE = 10000,	   /* pages of one process */
 	FILES_SPARE = 500,
 };
 
@@ -30,28 +31,28 @@ struct swarm {
 	SSL_CTX *tls;
 	struct api *api;
 	struct swarm_people people;
-	struct pages pages;
-	struct page *page;
+	struct pages pages; /* as each share gets them */
+	struct shares shares;
+	struct shares_sum sum;
+	unsigned per_share;
 	char host[256], authority[300];
 	struct loop_timer step;
 	enum phase phase;
 	int64_t phase_us;
 	int64_t moved_us; /* when something last happened in this phase, … */
 	uint64_t mark;	  /* … told by this number */
-	unsigned next;
 	/* SAY */
 	enum swarm_kind kind;
 	uint32_t number; /* of the message under way, over all kinds */
-	unsigned left, expected, heard;
+	unsigned left, expected;
 	bool saying;
-	int64_t said_us, heard_us;
+	int64_t said_us;
+	struct shares_sum said_before;
 	struct outside outside;
 	/* CUT, RELOAD */
-	uint64_t opened_before, attempts_before, resumed_before;
+	struct shares_sum left_before;
 	struct swarm_figures *figures;
 };
-
-static struct swarm *the_swarm; /* for the callback that knows a page only */
 
 static void read_outside(const struct swarm *s, struct outside *ret)
 {
@@ -63,21 +64,12 @@ static double since(double now, double before)
 	return now < 0 || before < 0 ? -1 : now - before;
 }
 
-static double own_kib(void)
-{
-	struct rusage u;
-
-	getrusage(RUSAGE_SELF, &u);
-	return (double)u.ru_maxrss;
-}
-
 /* ---- phases ---- */
 
 static void phase_begin(struct swarm *s, enum phase phase)
 {
 	s->phase = phase;
 	s->phase_us = s->moved_us = clock_now_us();
-	s->next = 0;
 	if (phase != OVER)
 		fprintf(stderr, "parley-load: %s\n", phase_name[phase]);
 }
@@ -101,6 +93,11 @@ static void step_prepare(struct swarm *s)
 	people_prepare(&s->people);
 	if (!s->people.ready)
 		return;
+	const struct shares_config config = { &s->pages, &s->people, s->options.websockets };
+	int err = shares_start(&s->shares, &config, s->per_share);
+	if (err < 0)
+		snprintf(s->figures->error, sizeof(s->figures->error), "no processes for the pages: %s",
+			 strerror(-err));
 	read_outside(s, &s->figures->before);
 	phase_begin(s, CONNECT);
 }
@@ -110,14 +107,13 @@ static void step_connect(struct swarm *s, int64_t now_us)
 	const struct swarm_options *o = &s->options;
 	double due = phase_seconds(s, now_us) * o->join_rate;
 
-	while (s->next < o->websockets && s->next < due)
-		page_start(&s->page[s->next++]);
-	if (s->pages.open < o->websockets && !stalled(s, s->pages.opened, now_us))
+	shares_join(&s->shares, (unsigned)MIN(due, (double)o->websockets));
+	if (s->sum.open < o->websockets && !stalled(s, s->sum.opened, now_us))
 		return;
-	s->figures->open = s->pages.open;
+	s->figures->open = (unsigned)s->sum.open;
 	s->figures->connect_seconds = phase_seconds(s, now_us);
-	s->figures->attempts = s->pages.attempts;
-	s->figures->hello = s->pages.hello;
+	s->figures->attempts = s->sum.attempts;
+	shares_hello(&s->shares, &s->figures->hello);
 	phase_begin(s, CALM);
 }
 
@@ -139,7 +135,7 @@ static void step_idle(struct swarm *s, int64_t now_us)
 	read_outside(s, &f->idle);
 	double cpu = since(f->idle.cpu_s, s->outside.cpu_s);
 	f->idle_cpu = cpu < 0 ? -1 : cpu / seconds;
-	f->own_kib = own_kib();
+	f->own_kib = s->sum.own_kib;
 	s->kind = 0;
 	s->left = s->options.messages;
 	phase_begin(s, SAY);
@@ -149,38 +145,21 @@ static void step_idle(struct swarm *s, int64_t now_us)
 
 static void say(struct swarm *s)
 {
-	s->expected = s->heard = 0;
-	for (unsigned i = 0; i < s->options.websockets; i++) {
-		s->page[i].heard = 0;
-		s->expected +=
-			s->page[i].state == PAGE_OPEN && people_hears(&s->people, s->kind, i % s->options.accounts);
-	}
+	s->expected = 0;
+	for (unsigned i = 0; i < s->options.websockets; i++)
+		s->expected += people_hears(&s->people, s->kind, i % s->options.accounts);
 	read_outside(s, &s->outside);
 	s->saying = true;
-	s->number++;
-	s->said_us = s->heard_us = s->moved_us = clock_now_us();
+	s->said_before = s->sum;
+	s->said_us = s->moved_us = clock_now_us();
+	shares_said(&s->shares, s->kind, ++s->number, s->said_us);
 	people_say(&s->people, s->kind, s->number);
-}
-
-static void on_event(struct page *page, const char *text, size_t len)
-{
-	struct swarm *s = the_swarm;
-	struct swarm_said *said = &s->figures->said[s->kind];
-
-	if (s->phase != SAY || !s->saying || !people_is(&s->people, s->kind, s->number, text, len))
-		return;
-	if (page->heard++ > 0) {
-		said->twice++;
-		return;
-	}
-	s->heard++;
-	s->heard_us = clock_now_us();
-	histogram_add(&said->took, s->heard_us - s->said_us);
 }
 
 static void said(struct swarm *s)
 {
 	struct swarm_said *said = &s->figures->said[s->kind];
+	uint64_t heard = s->sum.heard - s->said_before.heard;
 	struct outside now;
 
 	read_outside(s, &now);
@@ -188,9 +167,11 @@ static void said(struct swarm *s)
 	said->cpu_s = cpu < 0 || said->cpu_s < 0 ? -1 : said->cpu_s + cpu;
 	said->messages++;
 	said->expected += s->expected;
-	said->heard += s->heard;
-	if (s->heard == s->expected)
-		histogram_add(&said->to_all, s->heard_us - s->said_us);
+	said->heard += heard;
+	said->twice += s->sum.twice - s->said_before.twice;
+	if (heard == s->expected)
+		histogram_add(&said->to_all, s->sum.heard_us - s->said_us);
+	shares_took(&s->shares, s->kind, &said->took);
 	s->saying = false;
 	s->left--;
 }
@@ -198,8 +179,8 @@ static void said(struct swarm *s)
 static void step_say(struct swarm *s, int64_t now_us)
 {
 	if (s->saying) {
-		bool all = s->heard >= s->expected && s->people.busy == 0 && now_us - s->heard_us > HUSH_US;
-		if (all || stalled(s, s->heard, now_us))
+		bool all = s->sum.heard - s->said_before.heard >= s->expected && s->people.busy == 0;
+		if ((all && now_us - s->sum.heard_us > HUSH_US) || stalled(s, s->sum.heard, now_us))
 			said(s);
 	} else if (s->kind == SWARM_KINDS) {
 		phase_begin(s, CUT);
@@ -216,24 +197,22 @@ static void step_say(struct swarm *s, int64_t now_us)
 static void return_begin(struct swarm *s, struct swarm_return *r)
 {
 	r->done = true;
-	s->opened_before = s->pages.opened;
-	s->attempts_before = s->pages.attempts;
-	s->resumed_before = s->pages.resumed;
+	s->left_before = s->sum;
 	s->phase_us = s->moved_us = clock_now_us();
 }
 
 /* Every WebSocket has been opened once more. */
 static void step_return(struct swarm *s, struct swarm_return *r, enum phase next, int64_t now_us)
 {
-	uint64_t opened = s->pages.opened - s->opened_before;
+	uint64_t opened = s->sum.opened - s->left_before.opened;
 
-	if ((opened < s->options.websockets || s->pages.open < s->options.websockets) &&
-	    !stalled(s, s->pages.opened, now_us))
+	if ((opened < s->options.websockets || s->sum.open < s->options.websockets) &&
+	    !stalled(s, s->sum.opened, now_us))
 		return;
 	r->seconds = phase_seconds(s, now_us);
-	r->back = s->pages.open;
-	r->attempts = s->pages.attempts - s->attempts_before;
-	r->resumed = s->pages.resumed - s->resumed_before;
+	r->back = (unsigned)MIN(opened, s->sum.open);
+	r->attempts = s->sum.attempts - s->left_before.attempts;
+	r->resumed = s->sum.resumed - s->left_before.resumed;
 	read_outside(s, &r->after);
 	phase_begin(s, next);
 }
@@ -248,8 +227,7 @@ static void step_cut(struct swarm *s, int64_t now_us)
 		step_return(s, r, RELOAD, now_us);
 	} else {
 		return_begin(s, r);
-		for (unsigned i = 0; i < s->options.websockets; i++)
-			page_cut(&s->page[i]);
+		shares_cut(&s->shares);
 	}
 }
 
@@ -273,9 +251,12 @@ static void step_reload(struct swarm *s, int64_t now_us)
 
 static void step_stop(struct swarm *s)
 {
-	s->figures->lost = s->pages.lost;
-	for (unsigned i = 0; i < s->options.websockets; i++)
-		page_stop(&s->page[i]);
+	const char *error = shares_error(&s->shares);
+
+	s->figures->lost = s->sum.lost;
+	if (*error)
+		fprintf(stderr, "parley-load: a WebSocket that failed: %s\n", error);
+	shares_stop(&s->shares);
 	people_delete(&s->people);
 	phase_begin(s, DELETE);
 }
@@ -285,6 +266,9 @@ static void on_step(struct loop_timer *timer, int64_t now_us, void *arg)
 	struct swarm *s = arg;
 	char *error = s->figures->error;
 
+	shares_read(&s->shares, &s->sum);
+	if (s->phase < STOP && !*error && shares_died(&s->shares))
+		snprintf(error, sizeof(s->figures->error), "a process that kept pages has ended");
 	if (s->phase < STOP && (*s->stop || *s->people.error || *error)) {
 		if (!*error)
 			snprintf(error, sizeof(s->figures->error), "%s",
@@ -387,28 +371,26 @@ static int start_tls(struct swarm *s)
 	return 0;
 }
 
-/* A descriptor a WebSocket. Root may go beyond the hard limit. */
-static int raise_files(unsigned wanted)
+/* A descriptor a WebSocket: so many fit into one process. */
+static int pages_each(unsigned *ret)
 {
 	struct rlimit files;
 
 	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
-	if (files.rlim_cur >= wanted)
-		return 0;
-	files.rlim_cur = wanted;
-	files.rlim_max = MAX(files.rlim_max, (rlim_t)wanted);
-	if (setrlimit(RLIMIT_NOFILE, &files) < 0) {
-		fprintf(stderr, "parley-load: %u open files are more than this user may have (ulimit -Hn)\n", wanted);
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -errno;
+	if (files.rlim_cur <= 2 * FILES_SPARE)
 		return -EMFILE;
-	}
+	*ret = (unsigned)MIN(files.rlim_cur - FILES_SPARE, (rlim_t)PER_SHARE);
 	return 0;
 }
 
 static int swarm_init(struct swarm *s)
 {
 	const struct swarm_options *o = &s->options;
-	int err = raise_files(o->websockets + o->connections + FILES_SPARE);
+	int err = pages_each(&s->per_share);
 
 	if (err == 0)
 		err = loop_new(&s->loop);
@@ -420,30 +402,16 @@ static int swarm_init(struct swarm *s)
 		err = api_new(s->loop, o->url, o->insecure, o->connections, &s->api);
 	if (err == 0)
 		err = people_init(&s->people, s->api, o->accounts, o->tokens);
-	if (err < 0)
-		return err;
-	s->page = calloc(o->websockets, sizeof(*s->page));
-	if (!s->page)
-		return -ENOMEM;
-	s->pages.loop = s->pages.ws.loop = s->loop;
 	s->pages.ws.tls = s->tls;
 	s->pages.ws.host = s->host;
 	s->pages.ws.authority = s->authority;
 	s->pages.ws.path = "/api/v1/events";
-	s->pages.on_event = on_event;
-	for (unsigned i = 0; i < o->websockets; i++)
-		s->page[i] = (struct page){ .pages = &s->pages,
-					    .owner = &s->people.person[i % o->accounts].owner,
-					    .index = i };
-	return 0;
+	return err;
 }
 
 static void swarm_fini(struct swarm *s)
 {
-	for (unsigned i = 0; s->page && i < s->options.websockets; i++)
-		page_stop(&s->page[i]);
-	free(s->page);
-	pages_fini(&s->pages);
+	shares_stop(&s->shares);
 	people_fini(&s->people);
 	api_free(s->api);
 	loop_timer_stop(&s->step);
@@ -458,7 +426,6 @@ int swarm_run(const struct swarm_options *options, const volatile int *stop, str
 
 	if (!s)
 		return -ENOMEM;
-	the_swarm = s;
 	s->options = *options;
 	s->stop = stop;
 	s->figures = ret_figures;
@@ -473,10 +440,7 @@ int swarm_run(const struct swarm_options *options, const volatile int *stop, str
 	}
 	if (*ret_figures->error)
 		fprintf(stderr, "parley-load: %s\n", ret_figures->error);
-	if (*s->pages.error)
-		fprintf(stderr, "parley-load: the last WebSocket that failed: %s\n", s->pages.error);
 	swarm_fini(s);
 	free(s);
-	the_swarm = NULL;
 	return err < 0 ? err : *ret_figures->error ? -ECANCELED : 0;
 }

@@ -14,7 +14,7 @@
 #define PARLEY_LOAD_SWARM_RUN_H
 
 #include "tools/load/swarm_outside.h"
-#include "tools/load/swarm_people.h"
+#include "tools/load/swarm_share.h"
 
 #include <stdio.h>
 
@@ -57,7 +57,7 @@ struct swarm_figures {
 	struct swarm_said said[SWARM_KINDS];
 	struct swarm_return cut, reload;
 	uint64_t lost;	/* that broke by themselves */
-	double own_kib; /* what this process holds, at the end of IDLE */
+	double own_kib; /* what the processes of the pages hold */
 	char error[200];
 };
 
