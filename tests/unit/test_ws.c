@@ -202,8 +202,10 @@ static void one_frame_is_shared_by_all_queues(void **state)
 	send_to_all(text, sizeof(text));
 	for (unsigned turn = 0; turn < 10; turn++)
 		assert_int_equal(loop_turn(worker.loop, 0), 0);
-	/* Everybody's queue holds nearly all of it now, and there is one of it. */
-	assert_in_range(heap_bytes() - before, sizeof(text), sizeof(text) + MANY * 512);
+	/* Everybody's queue holds nearly all of it now, and there is one of it. Sanitizers have a heap of their own,
+	 * which tells nothing. */
+	if (before > 0)
+		assert_in_range(heap_bytes() - before, sizeof(text), sizeof(text) + MANY * 512);
 	for (unsigned turn = 0; turn < TURNS && have_heard(text, sizeof(text)) < MANY; turn++) {
 		all_read();
 		assert_int_equal(loop_turn(worker.loop, 0), 0);
@@ -211,7 +213,7 @@ static void one_frame_is_shared_by_all_queues(void **state)
 	assert_int_equal(have_heard(text, sizeof(text)), MANY);
 	for (unsigned i = 0; i < MANY; i++)
 		buf_fini(&client[i].heard);
-	assert_true(heap_bytes() < before + sizeof(text) / 2);
+	assert_true(before == 0 || heap_bytes() < before + sizeof(text) / 2);
 	assert_int_equal(stat_get(&counters.ws_messages_out), MANY);
 	assert_int_equal(closed, 0);
 }

@@ -174,8 +174,10 @@ static void on_session(struct ws *ws, SSL_SESSION *session, void *arg)
 	struct page *page = arg;
 
 	(void)ws;
+	/* A copy: what becomes of the connection must not spoil it for the next one. */
 	SSL_SESSION_free(page->owner->session);
-	page->owner->session = session;
+	page->owner->session = SSL_SESSION_dup(session);
+	SSL_SESSION_free(session);
 }
 
 static const struct ws_ops ops = { .on_text = on_text, .on_close = on_close, .on_session = on_session };
@@ -198,7 +200,7 @@ static void page_connect(struct page *page)
 	struct ws_config config = page->pages->ws;
 
 	config.token = page->owner->token;
-	config.session = page->owner->session;
+	config.session = page->owner->session ? SSL_SESSION_dup(page->owner->session) : NULL;
 	config.source = source_of(page);
 	config.ops = &ops;
 	config.arg = page;
@@ -206,6 +208,7 @@ static void page_connect(struct page *page)
 	page->began_us = clock_now_us();
 	page->pages->attempts++;
 	int err = ws_new(&config, &page->ws);
+	SSL_SESSION_free(config.session);
 	if (err < 0) {
 		page->ws = NULL;
 		snprintf(page->pages->error, sizeof(page->pages->error), "cannot connect: %s", strerror(-err));

@@ -180,6 +180,7 @@ static void put_return(yajl_gen g, const char *name, const struct swarm_return *
 	put_int(g, "back", r->back);
 	put_number(g, "seconds", r->seconds);
 	put_int(g, "attempts", r->attempts);
+	put_int(g, "opened", r->opened);
 	put_int(g, "resumed", r->resumed);
 	put_workers(g, &r->after);
 	yajl_gen_map_close(g);

@@ -212,6 +212,7 @@ static void step_return(struct swarm *s, struct swarm_return *r, enum phase next
 	r->seconds = phase_seconds(s, now_us);
 	r->back = (unsigned)MIN(opened, s->sum.open);
 	r->attempts = s->sum.attempts - s->left_before.attempts;
+	r->opened = opened;
 	r->resumed = s->sum.resumed - s->left_before.resumed;
 	read_outside(s, &r->after);
 	phase_begin(s, next);

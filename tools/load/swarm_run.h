@@ -42,8 +42,8 @@ struct swarm_said {
 struct swarm_return {
 	bool done; /* was tried */
 	unsigned back;
-	double seconds; /* until the last hello */
-	uint64_t attempts, resumed;
+	double seconds;			    /* until the last hello */
+	uint64_t attempts, opened, resumed; /* opened: some perhaps more than once */
 	struct outside after;
 };
 
