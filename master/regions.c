@@ -66,14 +66,15 @@ static int create_links(struct regions *r)
 	return err;
 }
 
-static int create_workers(struct regions *r)
+static int create_workers(struct regions *r, const struct conf *conf)
 {
+	uint32_t entries = directory_entries_for(conf->limits.websockets);
 	char name[64];
 	int err = limits_create(LIMITS_BUCKETS_DEFAULT, &r->limits_fd);
 
 	for (unsigned i = 0; err == 0 && i < r->workers; i++) {
 		snprintf(name, sizeof(name), "parley-directory-%u", i);
-		err = directory_create(name, DIRECTORY_ENTRIES_DEFAULT, &r->directory[i]);
+		err = directory_create(name, entries, &r->directory[i]);
 	}
 	return err;
 }
@@ -131,7 +132,7 @@ static int create_all(struct regions *r, const struct conf *conf)
 	if (err == 0)
 		err = create_links(r);
 	if (err == 0)
-		err = create_workers(r);
+		err = create_workers(r, conf);
 	if (err == 0)
 		err = create_mediads(r, conf);
 	if (err == 0)

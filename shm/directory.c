@@ -32,6 +32,15 @@ static bool entries_valid(uint32_t entries)
 	return entries > 0 && entries <= DIRECTORY_ENTRIES_MAX && (entries & (entries - 1)) == 0;
 }
 
+uint32_t directory_entries_for(uint32_t people)
+{
+	uint32_t entries = DIRECTORY_ENTRIES_DEFAULT;
+
+	while (entries < DIRECTORY_ENTRIES_MAX && entries / 4 * 3 < people)
+		entries *= 2;
+	return entries;
+}
+
 int directory_create(const char *name, uint32_t entries, int *ret_fd)
 {
 	struct shm_map map;

@@ -51,6 +51,10 @@ struct directory {
 };
 
 /* master */
+
+/* How many entries hold this many people at ease: a power of two, DIRECTORY_ENTRIES_DEFAULT at least and when people
+ * is 0, which means that nobody knows. */
+uint32_t directory_entries_for(uint32_t people);
 int directory_create(const char *name, uint32_t entries, int *ret_fd);
 
 /* fds[k] is worker k's section. Clears our own and stores our epoch in it. stats NULL (tests): every section

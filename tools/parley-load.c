@@ -2,6 +2,7 @@
 #include "lib/version.h"
 #include "tools/load/report.h"
 #include "tools/load/run.h"
+#include "tools/load/swarm.h"
 
 #include <getopt.h>
 #include <math.h>
@@ -16,6 +17,7 @@ static const char usage[] =
 	"  room          one call; those who publish speak in turns\n"
 	"  one-to-many   one call; one publishes, the others watch\n"
 	"  many-calls    calls of --call-size people each, who all publish\n"
+	"  swarm         thousands of WebSockets, no calls; has options of its own: parley-load swarm --help\n"
 	"\n"
 	"  -n, --people N        participants in all (10)\n"
 	"      --publishers N    of each call, how many send (room: all)\n"
@@ -267,6 +269,11 @@ int main(int argc, char **argv)
 	const struct sigaction act = { .sa_handler = on_signal };
 	int option;
 
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (argc > 1 && strcmp(argv[1], "swarm") == 0)
+		return swarm_main(argc - 1, argv + 1, &stopped);
 	while ((option = getopt_long(argc, argv, "n:t:v", long_options, NULL)) != -1) {
 		if (option == OPT_VERSION) {
 			puts("parley-load " PARLEY_VERSION);
@@ -290,8 +297,5 @@ int main(int argc, char **argv)
 	if (complete(&o) < 0)
 		return 2;
 	raise_limits();
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	return measure(&o);
 }

@@ -21,6 +21,7 @@ struct metric {
 #define M(field) offsetof(struct stats_mediad, field)
 
 static const struct metric worker_metrics[] = {
+	{ "worker_pid", "gauge", "The process.", W(process.pid), 0 },
 	{ "worker_connections", "gauge", "Client connections.", W(connections), 0 },
 	{ "worker_websockets", "gauge", "Open WebSockets.", W(websockets), 0 },
 	{ "worker_db_connections", "gauge", "Connections to PostgreSQL that are ready.", W(db_up), 0 },

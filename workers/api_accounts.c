@@ -1,6 +1,7 @@
 /* Accounts and sign-ins: /accounts, /sessions, /me, /users. */
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/utf8.h"
 #include "shm/limits.h"
 #include "shm/stats.h"
 #include "workers/answer.h"
@@ -11,7 +12,6 @@
 #include "workers/password.h"
 #include "workers/pool.h"
 #include "workers/router.h"
-#include "workers/utf8.h"
 #include "workers/worker.h"
 
 #include <ctype.h>

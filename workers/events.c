@@ -3,6 +3,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "shm/directory.h"
+#include "shm/msg.h"
 #include "workers/db.h"
 #include "workers/events_conn.h"
 #include "workers/events_internal.h"
@@ -25,6 +26,11 @@
 #define CLOSE_SIGNED_OUT 4401
 #define CLOSE_TRY_AGAIN	 1013
 #define BUCKETS_FIRST	 256
+#define RELAY_USERS	 1024 /* in one message to another worker … */
+#define RELAY_USERS_LONG 64   /* … and beside a long text */
+#define RELAY_JSON_MAX	 (MSG_EVENT_MAX / 2)
+
+_Static_assert(RELAY_USERS * sizeof(struct id) < MSG_EVENT_MAX / 4, "fits beside the text");
 
 /* Somebody with a page on this worker; stays for OFFLINE_GRACE_US after the last one. */
 struct person {
@@ -314,18 +320,20 @@ static void close_session_here(struct events *events, const struct id *user, con
 	}
 }
 
-/* To the other workers that have one of these people: each gets one message, with its people only. */
+/* To the other workers that have one of these people: each gets one message, with its people only, from which it makes
+ * one frame; more than one when there are very many. */
 static void relay(struct events *events, enum relay_kind kind, const struct id *users, size_t users_len,
 		  const struct id *except, const struct id *only, const struct order_key *key, const char *json,
 		  size_t len)
 {
 	struct worker *worker = events->worker;
 	struct relay head = { .kind = kind, .except = *except, .only = *only };
-	uint64_t masks[64];
+	uint64_t masks[RELAY_USERS];
 	struct buf data = { 0 };
+	size_t room = len < RELAY_JSON_MAX ? RELAY_USERS : RELAY_USERS_LONG, n;
 
-	for (size_t first = 0; first < users_len; first += ARRAY_LEN(masks)) {
-		size_t n = MIN(users_len - first, ARRAY_LEN(masks));
+	for (size_t first = 0; first < users_len; first += n) {
+		n = MIN(users_len - first, room);
 		uint64_t all = 0;
 		for (size_t i = 0; i < n; i++)
 			all |= masks[i] = directory_find(worker->directory, &users[first + i]);

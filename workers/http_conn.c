@@ -8,6 +8,7 @@
 #include "workers/ws_conn.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -449,6 +450,17 @@ static bool read_more(struct http_conn *conn)
 	return true;
 }
 
+/* The client said hello and went: in a rush the queue of those who want in may be longer than their patience, and a
+ * handshake for each of them would keep the next ones waiting until they go, too. */
+static bool has_gone_already(const struct http_conn *conn)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	return getsockopt(conn->stream.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state != TCP_ESTABLISHED;
+}
+
 /* Somebody speaks plain HTTP to the TLS port: he is sent to the right door. */
 static int handshake_peek(struct http_conn *conn)
 {
@@ -462,6 +474,8 @@ static int handshake_peek(struct http_conn *conn)
 	if (first >= 'A' && first <= 'Z') {
 		SSL_free(STEAL_PTR(conn->stream.ssl));
 		conn->kind = HTTP_REDIRECT;
+	} else if (has_gone_already(conn)) {
+		return -EPIPE;
 	}
 	conn->peeked = true;
 	return 0;

@@ -47,7 +47,7 @@ struct http_conn {
 	bool close_after;    /* after the answer that is being written */
 	bool peeked;	     /* the first byte was TLS */
 	bool touched;	     /* on the server's list of those to flush */
-	struct http_conn *prev, *next, *touched_next;
+	struct http_conn *prev, *next, *touched_prev, *touched_next;
 	struct buf in; /* read, but not yet used */
 	size_t scanned;
 	struct request *request;

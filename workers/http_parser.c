@@ -1,6 +1,6 @@
 #include "workers/http_parser.h"
 
-#include "workers/utf8.h"
+#include "lib/utf8.h"
 
 #include <string.h>
 

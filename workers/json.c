@@ -1,6 +1,6 @@
 #include "workers/json.h"
 
-#include "workers/utf8.h"
+#include "lib/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ORDER_CALLS_FIRST 2
+
+_Static_assert(ORDER_CALLS % ORDER_CALLS_FIRST == 0, "doubled until it is reached");
+
 void order_fini(struct order *order)
 {
 	free(order->calls);
@@ -18,6 +22,23 @@ static struct order_call *find(const struct order *order, const struct id *call)
 	return NULL;
 }
 
+/* Most pages hear of one or two calls in their life. */
+static bool has_room(struct order *order)
+{
+	uint32_t cap = order->cap ? order->cap * 2 : ORDER_CALLS_FIRST;
+
+	if (order->len < order->cap)
+		return true;
+	if (order->cap == ORDER_CALLS)
+		return false;
+	struct order_call *calls = realloc(order->calls, cap * sizeof(*calls));
+	if (!calls)
+		return false;
+	order->calls = calls;
+	order->cap = cap;
+	return true;
+}
+
 /* A place for this call; NULL: out of memory. */
 static struct order_call *place(struct order *order, const struct id *call)
 {
@@ -25,12 +46,10 @@ static struct order_call *place(struct order *order, const struct id *call)
 
 	if (at)
 		return at;
-	if (!order->calls)
-		order->calls = calloc(ORDER_CALLS, sizeof(*order->calls));
-	if (!order->calls)
-		return NULL;
-	if (order->len < ORDER_CALLS)
+	if (has_room(order))
 		return &order->calls[order->len++];
+	if (order->len == 0)
+		return NULL;
 	at = &order->calls[0];
 	for (uint32_t i = 1; i < order->len; i++) {
 		/* The clock may wrap. */

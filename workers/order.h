@@ -12,8 +12,8 @@
  *
  * Callers:   events.c, one thread. After each ORDER_SEND what waits is asked about again; what waits too long is
  *            asked of the database (statement call_tell).
- * Limits:    ORDER_CALLS calls a WebSocket, the one that was quiet longest is forgotten; whole events of such a call
- *            pass, partial ones wait. Memory is taken with the first call. */
+ * Limits:    ORDER_CALLS calls a WebSocket, the one that was quiet longest is forgotten (earlier when memory is short);
+ *            whole events of such a call pass, partial ones wait. Memory comes with the calls. */
 #ifndef PARLEY_WORKERS_ORDER_H
 #define PARLEY_WORKERS_ORDER_H
 
@@ -39,7 +39,7 @@ struct order_call {
 /* Zeroed is ready. */
 struct order {
 	struct order_call *calls;
-	uint32_t len, clock;
+	uint32_t len, cap, clock;
 };
 
 enum order_verdict { ORDER_SEND, ORDER_WAIT, ORDER_DROP };

@@ -17,7 +17,6 @@
 #define POP_BATCH	64 /* messages of one link in one turn, so that no peer holds the loop up */
 #define FRAGMENT_MAX	(LINK_PAYLOAD_MAX - sizeof(struct msg_fragment))
 #define BACKLOG_WAIT_US (5 * USEC_PER_MSEC)
-#define ORPHANS_MAX	65536
 
 /* An event that found no room. */
 struct parcel {
@@ -344,7 +343,7 @@ static void orphans_read(struct peers *peers, int fd)
 		return;
 	const struct directory_region *section = map.base;
 	size_t room = (map.size - sizeof(*section)) / sizeof(section->entry[0]);
-	size_t len = MIN((size_t)section->entries, MIN(room, (size_t)ORPHANS_MAX));
+	size_t len = MIN((size_t)section->entries, room);
 	for (size_t i = 0; i < len; i++) {
 		/* Nobody writes here any more; an odd one was being written. */
 		const struct directory_entry *e = &section->entry[i];

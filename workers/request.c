@@ -1,9 +1,9 @@
 #include "workers/request.h"
 
+#include "lib/utf8.h"
 #include "shm/stats.h"
 #include "workers/http_parser.h"
 #include "workers/json.h"
-#include "workers/utf8.h"
 #include "workers/worker.h"
 
 #include <assert.h>

@@ -1,6 +1,6 @@
 #include "workers/sdp_parse.h"
 
-#include "workers/utf8.h"
+#include "lib/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>

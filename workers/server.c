@@ -18,6 +18,7 @@
 
 #define LISTENERS_MAX	  48
 #define ACCEPTS_PER_WAKE  4
+#define SETTLES_PER_TURN  256 /* a message to all must not keep others waiting */
 #define BLOB_MAX	  (1u << 20)
 #define UNSENT_MAX	  (128 << 10) /* bytes that the kernel takes beyond what the client's window allows */
 #define FDS_RESERVED	  256	      /* for all that is not a client */
@@ -104,17 +105,14 @@ void server_conn_add(struct server *server, struct http_conn *conn)
 
 static void untouch(struct server *server, struct http_conn *conn)
 {
-	struct http_conn **at = &server->touched, *before = NULL;
-
-	while (*at && *at != conn) {
-		before = *at;
-		at = &before->touched_next;
-	}
-	if (!*at)
-		return;
-	*at = conn->touched_next;
-	if (server->touched_last == conn)
-		server->touched_last = before;
+	if (conn->touched_prev)
+		conn->touched_prev->touched_next = conn->touched_next;
+	else
+		server->touched = conn->touched_next;
+	if (conn->touched_next)
+		conn->touched_next->touched_prev = conn->touched_prev;
+	else
+		server->touched_last = conn->touched_prev;
 	conn->touched = false;
 }
 
@@ -138,7 +136,7 @@ static void on_settle(struct loop_timer *timer, int64_t now_us, void *arg)
 	struct http_conn *last = server->touched_last, *conn = NULL;
 
 	(void)now_us;
-	while (server->touched && conn != last) {
+	for (unsigned n = 0; n < SETTLES_PER_TURN && server->touched && conn != last; n++) {
 		conn = server->touched;
 		untouch(server, conn);
 		http_conn_settle(conn); /* frees it perhaps: only its address is looked at */
@@ -156,6 +154,7 @@ void server_touch(struct server *server, struct http_conn *conn)
 		return;
 	conn->touched = true;
 	conn->touched_next = NULL;
+	conn->touched_prev = server->touched ? server->touched_last : NULL;
 	if (server->touched)
 		server->touched_last->touched_next = conn;
 	else

@@ -5,8 +5,9 @@
  * connections stops listening until it does not.
  *
  * Writing is put off to the end of the loop's turn (server_touch()), so that what several callbacks say to
- * one client leaves in one record; that is also the only place besides a connection's own event where a
- * connection ends. So a struct ws or http_conn never dies under a handler that has just used it.
+ * one client leaves in one record; when very many are to be written to, to the ends of the next turns. That is also the
+ * only place besides a connection's own event where a connection ends. So a struct ws or http_conn never dies under a
+ * handler that has just used it.
  *
  * Draining: listeners close, idle connections end, answers carry `Connection: close`, WebSockets get
  * {"type":"server.moving"} and close 1012, spread over two seconds; on_drained is called when nothing is left

@@ -1,10 +1,11 @@
 #include "workers/ws_conn.h"
 
 #include "lib/clock.h"
+#include "lib/ids.h"
+#include "lib/ws_frame.h"
 #include "workers/http_conn.h"
 #include "workers/server.h"
 #include "workers/worker.h"
-#include "workers/ws_frame.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -15,6 +16,7 @@
 #define WS_MESSAGE_MAX	   (64u << 10)
 #define WS_QUEUE_MAX	   (256u << 10)
 #define WS_PING_AFTER_US   (30 * USEC_PER_SEC)
+#define WS_PING_SPREAD_US  (6 * USEC_PER_SEC) /* at most so much earlier */
 #define WS_SILENCE_MAX_US  (60 * USEC_PER_SEC)
 #define WS_CLOSE_WAIT_US   (5 * USEC_PER_SEC)
 #define WS_KEY_LEN	   24 /* base64 of 16 bytes */
@@ -139,6 +141,14 @@ int ws_send_text(struct ws *ws, const char *text, size_t len)
 
 static void on_timer(struct loop_timer *timer, int64_t now_us, void *arg);
 
+/* Silence after which this one is asked. Those that came together, as after a restart, drift apart with each round. */
+static int64_t ping_after_us(const struct ws *ws)
+{
+	uint64_t dice = hash_bytes(&(uint64_t[]){ (uint64_t)(uintptr_t)ws, (uint64_t)ws->heard_us }, 16);
+
+	return WS_PING_AFTER_US - (int64_t)(dice % (uint64_t)WS_PING_SPREAD_US);
+}
+
 static void timer_start(struct ws *ws, int64_t at_us)
 {
 	/* Without memory for the timer this connection only loses its pings. */
@@ -221,11 +231,11 @@ static void on_timer(struct loop_timer *timer, int64_t now_us, void *arg)
 	(void)timer;
 	if (ws->closing || now_us - ws->heard_us >= WS_SILENCE_MAX_US) {
 		http_conn_abort(ws->conn);
-	} else if (now_us - ws->heard_us >= WS_PING_AFTER_US) {
+	} else if (now_us - ws->heard_us >= ping_after_us(ws)) {
 		timer_start(ws, ws->heard_us + WS_SILENCE_MAX_US);
 		send_frame(ws, WS_PING, NULL, 0);
 	} else {
-		timer_start(ws, ws->heard_us + WS_PING_AFTER_US);
+		timer_start(ws, ws->heard_us + ping_after_us(ws));
 	}
 }
 
@@ -358,7 +368,7 @@ int ws_accept(struct request *req, const char *subprotocol, const struct ws_hand
 	}
 	if (ws && !head.failed && http_conn_upgrade(ws->conn, req, (const char *)head.data, head.len, ws) == 0) {
 		stat_add(&worker->counters->websockets, 1);
-		timer_start(ws, ws->heard_us + WS_PING_AFTER_US);
+		timer_start(ws, ws->heard_us + ping_after_us(ws));
 		*ret_ws = ws;
 	} else {
 		free(ws);

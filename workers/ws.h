@@ -2,8 +2,8 @@
  *
  * ws_accept() turns a checked upgrade request into a connection. Frames from clients must be masked,
  * text must be UTF-8, a message is at most 64 KiB; anything else closes with 1002, 1007 or 1009.
- * A client that lets more than 256 KiB queue up is cut (1008). Pings go out after 30 s of silence, the
- * connection ends after 60 s without an answer.
+ * A client that lets more than 256 KiB queue up is cut (1008). Pings go out after 24 to 30 s of
+ * silence, not to all at once; the connection ends after 60 s without an answer.
  *
  * Ownership: the handler table is static; user belongs to the handler and is released in on_close,
  *            which is called exactly once, from the loop and never from inside ws_send() or ws_close(); until

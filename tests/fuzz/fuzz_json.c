@@ -1,6 +1,6 @@
 /* links: workers */
+#include "lib/utf8.h"
 #include "workers/json.h"
-#include "workers/utf8.h"
 
 #include <assert.h>
 #include <string.h>

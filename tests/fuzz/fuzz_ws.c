@@ -1,6 +1,5 @@
-/* links: workers */
-#include "workers/utf8.h"
-#include "workers/ws_frame.h"
+#include "lib/utf8.h"
+#include "lib/ws_frame.h"
 
 #include <assert.h>
 #include <string.h>
@@ -18,9 +17,9 @@ static void check_event(const struct ws_decoder *d, const struct ws_event *e)
 }
 
 /* A number that stands for all that was heard. */
-static uint64_t hear(const uint8_t *data, size_t len, size_t step)
+static uint64_t hear(bool from_server, const uint8_t *data, size_t len, size_t step)
 {
-	struct ws_decoder d = { .message_max = 300 };
+	struct ws_decoder d = { .message_max = 300, .from_server = from_server };
 	uint64_t heard = 1469598103934665603u;
 	size_t used = 0;
 	int got = 0;
@@ -42,11 +41,31 @@ static uint64_t hear(const uint8_t *data, size_t len, size_t step)
 	return heard;
 }
 
+/* What one end sends, the other hears. */
+static void check_way_back(const uint8_t *data, size_t len)
+{
+	struct ws_decoder d = { .message_max = SIZE_MAX };
+	struct buf frame = { 0 };
+	struct ws_event e;
+	size_t used;
+
+	if (len < 4)
+		return;
+	ws_frame_append_masked(&frame, WS_BINARY, data + 4, len - 4, data);
+	int got = frame.failed ? 0 : ws_decoder_feed(&d, frame.data, frame.len, &used, &e);
+	assert(frame.failed || (got == 1 && used == frame.len && e.opcode == WS_BINARY && e.len == len - 4));
+	assert(frame.failed || memcmp(e.data, data + 4, e.len) == 0);
+	ws_decoder_fini(&d);
+	buf_fini(&frame);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	uint64_t whole = hear(data, len, SIZE_MAX);
-
-	assert(whole == hear(data, len, 1));
-	assert(whole == hear(data, len, 5));
+	for (int from_server = 0; from_server < 2; from_server++) {
+		uint64_t whole = hear(from_server, data, len, SIZE_MAX);
+		assert(whole == hear(from_server, data, len, 1));
+		assert(whole == hear(from_server, data, len, 5));
+	}
+	check_way_back(data, len);
 	return 0;
 }

@@ -342,6 +342,15 @@ static void test_refuses(void **state)
 	assert_int_equal(directory_attach(&dir, fds, 3, 0, 1, NULL), 0);
 	directory_detach(&dir);
 	assert_int_equal(directory_create("bad", 0, &fd), -EINVAL);
+	/* A quarter of it stays free, whatever the settings say. */
+	static const uint32_t people[] = { 0, 1, 20000, 49152, 49153, 100000, 1000000 };
+	for (size_t i = 0; i < ARRAY_LEN(people); i++) {
+		uint32_t entries = directory_entries_for(people[i]);
+		assert_in_range(people[i], 0, entries / 4 * 3);
+		assert_true(entries == DIRECTORY_ENTRIES_DEFAULT || people[i] > entries / 8 * 3);
+		assert_int_equal(directory_create("good", entries, &fd), 0);
+		close(fd);
+	}
 	assert_int_equal(directory_create("bad", 100, &fd), -EINVAL);
 }
 

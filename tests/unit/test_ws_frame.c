@@ -1,5 +1,4 @@
-/* links: workers */
-#include "workers/ws_frame.h"
+#include "lib/ws_frame.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,21 +10,16 @@
 static void add_frame(struct buf *out, unsigned first, const void *data, size_t len)
 {
 	static const uint8_t mask[4] = { 0x12, 0x34, 0x56, 0x78 };
-	uint8_t head[WS_OUT_HEAD_MAX];
-	size_t head_len = ws_frame_head(head, 0, len);
+	size_t at = out->len;
 
-	head[0] = (uint8_t)first;
-	head[1] |= 0x80;
-	buf_append(out, head, head_len);
-	buf_append(out, mask, sizeof(mask));
-	for (size_t i = 0; i < len; i++)
-		buf_append_char(out, (char)(((const uint8_t *)data)[i] ^ mask[i & 3]));
+	ws_frame_append_masked(out, 0, data, len, mask);
+	out->data[at] = (uint8_t)first;
 }
 
 /* What the decoder says, as text: "text:abc ping: close:1000:bye", or "error 1002" at the end. */
-static char *decode(const uint8_t *data, size_t len, size_t step)
+static char *decode(bool from_server, const uint8_t *data, size_t len, size_t step)
 {
-	struct ws_decoder d = { .message_max = 65536 };
+	struct ws_decoder d = { .message_max = 65536, .from_server = from_server };
 	struct buf said = { 0 };
 	int got = 0;
 
@@ -60,16 +54,21 @@ static char *decode(const uint8_t *data, size_t len, size_t step)
 	return (char *)said.data;
 }
 
-static void says(struct buf *in, const char *expected)
+static void end_says(bool from_server, struct buf *in, const char *expected)
 {
 	static const size_t steps[] = { 1, 2, 3, 7, 1000000 };
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		char *said = decode(in->data, in->len, steps[i]);
+		char *said = decode(from_server, in->data, in->len, steps[i]);
 		assert_string_equal(said, expected);
 		free(said);
 	}
 	buf_fini(in);
+}
+
+static void says(struct buf *in, const char *expected)
+{
+	end_says(false, in, expected);
 }
 
 #define FIN 0x80u
@@ -191,13 +190,56 @@ static void test_head(void **state)
 	assert_memory_equal(head, "\x89\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 10);
 }
 
+/* A server's frame, as it sends them. */
+static void add_plain(struct buf *out, unsigned first, const void *data, size_t len)
+{
+	uint8_t head[WS_OUT_HEAD_MAX];
+	size_t head_len = ws_frame_head(head, 0, len);
+
+	head[0] = (uint8_t)first;
+	buf_append(out, head, head_len);
+	buf_append(out, data, len);
+}
+
+static void test_from_server(void **state)
+{
+	static uint8_t data[65537];
+	struct buf in = { 0 };
+
+	(void)state;
+	memset(data, 'x', sizeof(data));
+	add_plain(&in, FIN | WS_TEXT, "one", 3);
+	add_plain(&in, FIN | WS_TEXT, "", 0);
+	add_plain(&in, FIN | WS_PING, "", 0);
+	add_plain(&in, WS_TEXT, "tw", 2);
+	add_plain(&in, FIN | WS_CONTINUATION, "o", 1);
+	add_plain(&in, FIN | WS_TEXT, data, 126);
+	add_plain(&in, FIN | WS_TEXT, data, 65536);
+	add_plain(&in, FIN | WS_CLOSE, "\x03\xf4moving", 8);
+	end_says(true, &in,
+		 "text:one text: ping: text:two text:xxxxxxxxxxxxxxxxxxxx text:xxxxxxxxxxxxxxxxxxxx "
+		 "close:1012:moving");
+	add_plain(&in, FIN | WS_TEXT, data, 65537);
+	end_says(true, &in, "error 1009");
+	add_plain(&in, FIN | 0x40 | WS_TEXT, "x", 1);
+	end_says(true, &in, "error 1002");
+	add_plain(&in, FIN | WS_TEXT, "\xff", 1);
+	end_says(true, &in, "error 1007");
+	/* Neither end may speak like the other: a masked frame from a server, a plain one from a client. */
+	add_frame(&in, FIN | WS_TEXT, "one", 3);
+	end_says(true, &in, "error 1002");
+	add_plain(&in, FIN | WS_TEXT, "one", 3);
+	says(&in, "error 1002");
+	raw("\x81\x80", 2, "");
+	buf_append(&in, "\x81\x80", 2);
+	end_says(true, &in, "error 1002");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_lengths),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_head),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_lengths),     cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_head),	 cmocka_unit_test(test_from_server),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

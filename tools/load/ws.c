@@ -1,6 +1,7 @@
 #include "tools/load/ws.h"
 
 #include "lib/ids.h"
+#include "lib/ws_frame.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,15 +14,8 @@
 #include <unistd.h>
 
 enum {
-	OP_CONTINUATION = 0,
-	OP_TEXT = 1,
-	OP_BINARY = 2,
-	OP_CLOSE = 8,
-	OP_PING = 9,
-	OP_PONG = 10,
 	HEAD_MAX = 16 * 1024,
 	MESSAGE_MAX = 16 * 1024 * 1024,
-	CONTROL_MAX = 125,
 	READ_BYTES = 16 * 1024,
 };
 
@@ -41,9 +35,14 @@ struct ws {
 	bool wants_write; /* TLS, or something is in out */
 	char key[25], error[160];
 	struct ws_bytes bytes;
-	struct buf in, out, message;
+	struct buf in; /* of the answer to the upgrade */
+	struct buf out;
+	struct ws_decoder decoder;
 	size_t message_bytes; /* frames of the message so far */
 };
+
+/* What one of them has just read: there is one thread. */
+static uint8_t scratch[READ_BYTES];
 
 static void on_ready(struct loop_fd *io, uint32_t events, void *arg);
 
@@ -72,6 +71,34 @@ static const char *tls_error(void)
 	return text ? text : "the connection broke";
 }
 
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+	struct ws *ws = SSL_get_app_data(ssl);
+
+	if (!ws || !ws->config.ops->on_session)
+		return 0;
+	ws->config.ops->on_session(ws, session, ws->config.arg);
+	return 1;
+}
+
+void ws_keep_sessions(SSL_CTX *tls)
+{
+	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(tls, on_new_session);
+}
+
+/* The port is chosen when it is known where to: so many connections share one source address. */
+static int bind_source(int fd, const struct sockaddr_storage *source)
+{
+	const int on = 1;
+
+	if (source->ss_family == 0)
+		return 0;
+	socklen_t len = source->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)source, len) < 0 ? -errno : 0;
+}
+
 int ws_new(const struct ws_config *config, struct ws **ret_ws)
 {
 	struct ws *ws = calloc(1, sizeof(*ws));
@@ -82,17 +109,24 @@ int ws_new(const struct ws_config *config, struct ws **ret_ws)
 	if (!ws)
 		return -ENOMEM;
 	ws->config = *config;
+	ws->decoder.message_max = MESSAGE_MAX;
+	ws->decoder.from_server = true;
 	ws->fd = socket(config->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ws->fd < 0)
 		goto failed;
 	setsockopt(ws->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	err = bind_source(ws->fd, &config->source);
+	if (err < 0)
+		goto fail;
+	err = -ENOMEM;
 	if (connect(ws->fd, (const struct sockaddr *)&config->address, config->address_len) < 0 && errno != EINPROGRESS)
 		goto failed;
 	random_bytes(chance, sizeof(chance));
 	EVP_EncodeBlock((unsigned char *)ws->key, chance, sizeof(chance));
 	ws->ssl = SSL_new(config->tls);
 	if (!ws->ssl || SSL_set_fd(ws->ssl, ws->fd) != 1 || SSL_set_tlsext_host_name(ws->ssl, config->host) != 1 ||
-	    SSL_set1_host(ws->ssl, config->host) != 1)
+	    SSL_set1_host(ws->ssl, config->host) != 1 || SSL_set_app_data(ws->ssl, ws) != 1 ||
+	    (config->session && SSL_set_session(ws->ssl, config->session) != 1))
 		goto fail;
 	SSL_set_connect_state(ws->ssl);
 	err = loop_fd_add(config->loop, &ws->io, ws->fd, EPOLLIN | EPOLLOUT, on_ready, ws);
@@ -112,19 +146,36 @@ struct ws *ws_free(struct ws *ws)
 	if (!ws)
 		return NULL;
 	loop_fd_del(&ws->io);
+	/* Without, OpenSSL takes the end for an attack, and the session that it belonged to is never offered again. */
+	if (ws->ssl)
+		SSL_set_shutdown(ws->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(ws->ssl);
 	if (ws->fd >= 0)
 		close(ws->fd);
 	buf_fini(&ws->in);
 	buf_fini(&ws->out);
-	buf_fini(&ws->message);
+	ws_decoder_fini(&ws->decoder);
 	free(ws);
 	return NULL;
+}
+
+struct ws *ws_cut(struct ws *ws)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	if (ws)
+		setsockopt(ws->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	return ws_free(ws);
 }
 
 const struct ws_bytes *ws_bytes(const struct ws *ws)
 {
 	return &ws->bytes;
+}
+
+bool ws_resumed(const struct ws *ws)
+{
+	return SSL_session_reused(ws->ssl);
 }
 
 const char *ws_error(const struct ws *ws)
@@ -150,41 +201,22 @@ static void flush(struct ws *ws)
 		return;
 	}
 	bool wants = ws->out.len > 0;
+	if (!wants && !ws->out.failed)
+		buf_fini(&ws->out);
 	if (wants != ws->wants_write && ws->state != WS_CLOSED) {
 		ws->wants_write = wants;
 		(void)loop_fd_mod(&ws->io, wants ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	}
 }
 
-/* Clients mask what they send (RFC 6455, 5.3). */
-static void frame_add(struct ws *ws, unsigned opcode, const void *data, size_t len)
+static void frame_add(struct ws *ws, enum ws_opcode opcode, const void *data, size_t len)
 {
-	uint8_t head[14], *room;
-	size_t n = 2;
+	size_t before = ws->out.len;
+	uint8_t mask[4];
 
-	head[0] = (uint8_t)(0x80 | opcode);
-	if (len < 126) {
-		head[1] = (uint8_t)(0x80 | len);
-	} else if (len <= UINT16_MAX) {
-		head[1] = 0x80 | 126;
-		head[n++] = (uint8_t)(len >> 8);
-		head[n++] = (uint8_t)len;
-	} else {
-		head[1] = 0x80 | 127;
-		for (int shift = 56; shift >= 0; shift -= 8)
-			head[n++] = (uint8_t)((uint64_t)len >> shift);
-	}
-	uint8_t *mask = head + n;
-	random_bytes(mask, 4);
-	n += 4;
-	buf_append(&ws->out, head, n);
-	room = buf_reserve(&ws->out, len);
-	if (!room)
-		return;
-	for (size_t i = 0; i < len; i++)
-		room[i] = ((const uint8_t *)data)[i] ^ mask[i & 3];
-	ws->out.len += len;
-	ws->bytes.sent += n + len;
+	random_bytes(mask, sizeof(mask));
+	ws_frame_append_masked(&ws->out, opcode, data, len, mask);
+	ws->bytes.sent += ws->out.len - before;
 	flush(ws);
 }
 
@@ -192,7 +224,7 @@ int ws_send(struct ws *ws, const char *text, size_t len)
 {
 	if (ws->state != WS_OPEN)
 		return -ENOTCONN;
-	frame_add(ws, OP_TEXT, text, len);
+	frame_add(ws, WS_TEXT, text, len);
 	return ws->out.failed ? -ENOMEM : 0;
 }
 
@@ -272,93 +304,83 @@ static bool take_head(struct ws *ws)
 
 /* ---- frames ---- */
 
-static void on_control(struct ws *ws, unsigned opcode, const uint8_t *data, size_t len)
+static void on_event(struct ws *ws, const struct ws_event *e)
 {
-	if (opcode == OP_PING) {
-		frame_add(ws, OP_PONG, data, len);
-	} else if (opcode == OP_CLOSE) {
-		frame_add(ws, OP_CLOSE, data, MIN(len, 2u));
-		ws_fail(ws, "the server closed it: %d %.*s", len >= 2 ? data[0] << 8 | data[1] : 1005,
-			len > 2 ? (int)len - 2 : 0, (const char *)data + 2);
-	}
-}
+	uint8_t code[2];
 
-static void on_data(struct ws *ws, unsigned opcode, bool fin, const uint8_t *data, size_t len, size_t frame_bytes)
-{
-	if ((opcode == OP_CONTINUATION) != (ws->message_bytes > 0) || opcode > OP_TEXT) {
-		ws_fail(ws, "a frame of type %u in a wrong place", opcode);
-		return;
+	switch (e->opcode) {
+	case WS_TEXT:
+		if (ws->config.ops->on_text)
+			ws->config.ops->on_text(ws, (const char *)e->data, e->len, ws->message_bytes, ws->config.arg);
+		break;
+	case WS_PING:
+		frame_add(ws, WS_PONG, e->data, e->len);
+		break;
+	case WS_CLOSE:
+		code[0] = (uint8_t)(e->code >> 8);
+		code[1] = (uint8_t)e->code;
+		frame_add(ws, WS_CLOSE, code, e->code == 1005 ? 0 : sizeof(code));
+		ws_fail(ws, "the server closed it: %d %.*s", e->code, (int)e->len, (const char *)e->data);
+		break;
+	case WS_BINARY:
+		ws_fail(ws, "a binary message, which nobody sends");
+		break;
+	case WS_PONG:
+	case WS_CONTINUATION:
+		break;
 	}
-	buf_append(&ws->message, data, len);
-	ws->message_bytes += frame_bytes;
-	if (!fin)
-		return;
-	buf_append(&ws->message, "", 1);
-	if (ws->message.failed || ws->message.len > MESSAGE_MAX) {
-		ws_fail(ws, "a message that is too long");
-		return;
-	}
-	if (ws->config.ops->on_text)
-		ws->config.ops->on_text(ws, (const char *)ws->message.data, ws->message.len - 1, ws->message_bytes,
-					ws->config.arg);
-	buf_clear(&ws->message);
 	ws->message_bytes = 0;
 }
 
-/* One frame off the front; false: it is not whole yet. */
-static bool take_frame(struct ws *ws)
+static void on_frames(struct ws *ws, const uint8_t *data, size_t len)
 {
-	const uint8_t *p = ws->in.data;
-	size_t head = 2;
+	struct ws_event event;
+	size_t used;
+	int got = 1;
 
-	if (ws->in.len < head)
-		return false;
-	uint64_t len = p[1] & 127;
-	bool masked = p[1] >> 7, fin = p[0] >> 7;
-	unsigned opcode = p[0] & 15, wide = len == 126 ? 2 : len == 127 ? 8 : 0;
-	head += wide;
-	if (ws->in.len < head)
-		return false;
-	if (wide > 0)
-		len = 0;
-	for (unsigned i = 0; i < wide; i++)
-		len = len << 8 | p[2 + i];
-	if (masked || (p[0] & 0x70) || len > MESSAGE_MAX || (opcode >= OP_CLOSE && (!fin || len > CONTROL_MAX))) {
-		ws_fail(ws, "a frame that no server may send");
-		return false;
+	/* Once more after the last event, which frees its memory. */
+	while (got == 1 && ws->state == WS_OPEN) {
+		got = ws_decoder_feed(&ws->decoder, data, len, &used, &event);
+		ws->bytes.received += used;
+		ws->message_bytes += used;
+		data += used;
+		len -= used;
+		if (got == 1)
+			on_event(ws, &event);
 	}
-	if (ws->in.len < head + len)
-		return false;
-	ws->bytes.received += head + len;
-	if (opcode >= OP_CLOSE)
-		on_control(ws, opcode, p + head, len);
-	else
-		on_data(ws, opcode, fin, p + head, len, head + len);
-	buf_consume(&ws->in, head + len);
-	return ws->state == WS_OPEN;
+	if (got < 0)
+		ws_fail(ws, "a frame that no server may send (%d)", -got);
+}
+
+/* The answer to the upgrade, and what came right behind it. */
+static void on_head(struct ws *ws, const uint8_t *data, size_t len)
+{
+	buf_append(&ws->in, data, len);
+	if (ws->in.failed) {
+		ws_fail(ws, "out of memory");
+	} else if (take_head(ws)) {
+		struct buf rest = ws->in;
+		ws->in = (struct buf){ 0 };
+		on_frames(ws, rest.data, rest.len);
+		buf_fini(&rest);
+	}
 }
 
 static void read_all(struct ws *ws)
 {
 	while (ws->state != WS_CLOSED) {
-		uint8_t *room = buf_reserve(&ws->in, READ_BYTES);
 		size_t n;
-		if (!room) {
-			ws_fail(ws, "out of memory");
-			return;
-		}
 		ERR_clear_error();
-		if (SSL_read_ex(ws->ssl, room, READ_BYTES, &n) != 1) {
+		if (SSL_read_ex(ws->ssl, scratch, sizeof(scratch), &n) != 1) {
 			int why = SSL_get_error(ws->ssl, 0);
 			if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
 				ws_fail(ws, "cannot read: %s", tls_error());
 			return;
 		}
-		ws->in.len += n;
-		if (ws->state == WS_ASKING && !take_head(ws))
-			continue;
-		while (ws->state == WS_OPEN && take_frame(ws))
-			;
+		if (ws->state == WS_ASKING)
+			on_head(ws, scratch, n);
+		else
+			on_frames(ws, scratch, n);
 	}
 }
 

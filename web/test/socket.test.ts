@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { ServerEvent } from '../src/api/types'
-import { EventLink, parseEvent, retryDelay } from '../src/call/socket'
+import { EventLink, helloWithin, parseEvent, retryDelay } from '../src/call/socket'
 
 class FakeSocket extends EventTarget {
   readyState = 1
@@ -93,6 +93,20 @@ describe('the event link', () => {
     expect(retryDelay(50, () => 1)).toBeLessThanOrEqual(21_000)
   })
 
+  it('is more patient with each attempt: all of a server may be coming back', () => {
+    expect([0, 1, 2, 3, 4, 50].map(helloWithin)).toEqual([2_500, 2_500, 5_000, 10_000, 15_000, 15_000])
+    const { link, sockets, last } = setUp()
+    link.start()
+    for (const [attempt, wait] of [2_500, 2_500, 5_000].entries()) {
+      vi.advanceTimersByTime(wait - 1)
+      expect(last().closed).toBe(false)
+      vi.advanceTimersByTime(1)
+      expect(last().closed).toBe(true)
+      vi.advanceTimersByTime(retryDelay(attempt, () => 0.5))
+      expect(sockets).toHaveLength(attempt + 2)
+    }
+  })
+
   it('asks whether the sign-in still holds when it is refused', () => {
     const { link, last, onRefused } = setUp()
     link.start()
@@ -113,6 +127,21 @@ describe('the event link', () => {
     vi.advanceTimersByTime(5_000)
     expect(first.closed).toBe(true)
     expect(states.at(-1)).toBe('lost')
+  })
+
+  it('does not ping together with all others that heard the same', () => {
+    const sent = [0, 1].map((random) => {
+      const sockets: FakeSocket[] = []
+      const make = () => (sockets.push(new FakeSocket()), sockets.at(-1) as unknown as WebSocket)
+      const handlers = { onEvent: () => {}, onState: () => {}, onRefused: () => {} }
+      new EventLink(handlers, { url: 'wss://x/', make, random: () => random }).start()
+      sockets[0]!.say(HELLO)
+      return sockets[0]!.sent
+    })
+    vi.advanceTimersByTime(12_000)
+    expect(sent.map((frames) => frames.length)).toEqual([1, 0])
+    vi.advanceTimersByTime(6_000)
+    expect(sent[1]).toHaveLength(1)
   })
 
   it('goes to another worker when told to', () => {

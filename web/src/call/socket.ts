@@ -24,6 +24,7 @@ export interface LinkOptions {
 
 export const PROTOCOL = 'parley.v1'
 const HELLO_WITHIN_MS = 2_500
+const LONGEST_HELLO_MS = 15_000
 const PING_EVERY_MS = 15_000
 const PONG_WITHIN_MS = 5_000
 const LONGEST_WAIT_MS = 15_000
@@ -31,6 +32,12 @@ const LONGEST_WAIT_MS = 15_000
 export function retryDelay(attempt: number, random: () => number = Math.random): number {
   if (attempt === 0) return 300 + random() * 500
   return Math.min(LONGEST_WAIT_MS, 600 * 1.7 ** (attempt - 1)) * (0.6 + 0.8 * random())
+}
+
+/** How long the attempt after so many failed ones may take. When everybody comes back at once, who gives up early only
+ * takes a new place at the end of the queue. */
+export function helloWithin(attempt: number): number {
+  return Math.min(LONGEST_HELLO_MS, HELLO_WITHIN_MS * 2 ** Math.max(0, attempt - 1))
 }
 
 export function parseEvent(data: unknown): ServerEvent | null {
@@ -105,7 +112,7 @@ export class EventLink {
     const socket = this.make(this.url, PROTOCOL)
     this.socket = socket
     let greeted = false
-    this.watchTimer = setTimeout(() => this.lose(greeted), HELLO_WITHIN_MS)
+    this.watchTimer = setTimeout(() => this.lose(greeted), helloWithin(this.attempt))
     socket.addEventListener('close', () => this.socket === socket && this.lose(greeted))
     socket.addEventListener('message', (message: MessageEvent) => {
       if (this.socket !== socket) return
@@ -126,10 +133,10 @@ export class EventLink {
     })
   }
 
-  /** Something was heard: ask again in a while. */
+  /** Something was heard: ask again in a while; not all pages at once that have just heard the same. */
   private watch(): void {
     clearTimeout(this.watchTimer)
-    this.watchTimer = setTimeout(() => this.ping(), PING_EVERY_MS)
+    this.watchTimer = setTimeout(() => this.ping(), PING_EVERY_MS * (0.8 + 0.4 * this.random()))
   }
 
   private ping(): void {

@@ -1,6 +1,6 @@
-#include "workers/ws_frame.h"
+#include "lib/ws_frame.h"
 
-#include "workers/utf8.h"
+#include "lib/utf8.h"
 
 #include <string.h>
 
@@ -16,12 +16,17 @@ static bool is_control(uint8_t opcode)
 	return opcode >= 8;
 }
 
+static bool is_masked(const uint8_t *head)
+{
+	return head[1] & 0x80;
+}
+
 /* Bytes that the head has, as far as its first two say. */
 static size_t head_size(const uint8_t *head)
 {
 	unsigned len = head[1] & 0x7f;
 
-	return 2 + (len == 126 ? 2 : len == 127 ? 8 : 0) + 4;
+	return 2 + (len == 126 ? 2 : len == 127 ? 8 : 0) + (is_masked(head) ? 4 : 0);
 }
 
 static int opcode_check(const struct ws_decoder *d, const struct ws_frame *f)
@@ -55,7 +60,7 @@ static int head_parse(struct ws_decoder *d)
 	const uint8_t *h = d->head;
 	struct ws_frame f = { .fin = h[0] & 0x80, .opcode = h[0] & 0x0f, .len = h[1] & 0x7f };
 
-	if ((h[0] & 0x70) || !(h[1] & 0x80))
+	if ((h[0] & 0x70) || is_masked(h) == d->from_server)
 		return WS_ERR_PROTOCOL;
 	if (f.len == 126) {
 		f.len = read_be(h + 2, 2);
@@ -66,7 +71,8 @@ static int head_parse(struct ws_decoder *d)
 		if (f.len <= UINT16_MAX || f.len >> 63)
 			return WS_ERR_PROTOCOL;
 	}
-	memcpy(f.mask, h + d->head_len - 4, 4);
+	if (is_masked(h))
+		memcpy(f.mask, h + d->head_len - 4, 4);
 	int err = opcode_check(d, &f);
 	if (err < 0)
 		return err;
@@ -93,13 +99,14 @@ static int head_feed(struct ws_decoder *d, const uint8_t *data, size_t len, size
 			d->head_len = 0;
 			return err;
 		}
-		if (d->head_len == 2 && !(d->head[1] & 0x80))
+		if (d->head_len == 2 && is_masked(d->head) == d->from_server)
 			return WS_ERR_PROTOCOL;
 	}
 	return 0;
 }
 
-static void unmask(uint8_t *out, const uint8_t *in, size_t len, const uint8_t mask[4], uint64_t at)
+/* Either way; a mask of zeros copies. */
+static void apply_mask(uint8_t *out, const uint8_t *in, size_t len, const uint8_t mask[4], uint64_t at)
 {
 	for (size_t i = 0; i < len; i++)
 		out[i] = in[i] ^ mask[(at + i) & 3];
@@ -120,7 +127,7 @@ static int payload_feed(struct ws_decoder *d, const uint8_t *data, size_t len, s
 			return WS_ERR_MEMORY;
 		d->message.len += n;
 	}
-	unmask(out, data + *used, n, d->frame.mask, d->payload_done);
+	apply_mask(out, data + *used, n, d->frame.mask, d->payload_done);
 	d->payload_done += n;
 	*used += n;
 	return 0;
@@ -210,4 +217,20 @@ size_t ws_frame_head(uint8_t ret_head[WS_OUT_HEAD_MAX], enum ws_opcode opcode, u
 	for (size_t i = 0; i < extra; i++)
 		ret_head[2 + i] = (uint8_t)(len >> (8 * (extra - 1 - i)));
 	return 2 + extra;
+}
+
+void ws_frame_append_masked(struct buf *out, enum ws_opcode opcode, const void *data, size_t len, const uint8_t mask[4])
+{
+	uint8_t head[WS_HEAD_MAX];
+	size_t head_len = ws_frame_head(head, opcode, len);
+
+	head[1] |= 0x80;
+	memcpy(head + head_len, mask, 4);
+	head_len += 4;
+	uint8_t *room = buf_reserve(out, head_len + len);
+	if (!room)
+		return;
+	memcpy(room, head, head_len);
+	apply_mask(room + head_len, data, len, mask, 0);
+	out->len += head_len + len;
 }

@@ -1,4 +1,4 @@
-#include "workers/utf8.h"
+#include "lib/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -1,18 +1,18 @@
-/* workers/ws_frame.h - RFC 6455 frames from clients into messages, and messages into frames.
+/* lib/ws_frame.h - RFC 6455 frames into messages, and messages into frames, for both ends.
  *
- * Bytes in, events out: no sockets. Clients' frames must be masked and carry no extension bits; control
- * frames are whole and at most 125 bytes; text and close reasons are UTF-8; lengths have no needless
+ * Bytes in, events out: no sockets. Clients' frames must be masked and a server's must not; none carries extension
+ * bits; control frames are whole and at most 125 bytes; text and close reasons are UTF-8; lengths have no needless
  * bytes.
  * Errors: the close code to answer with, negative: -1002 (protocol), -1007 (not UTF-8), -1009 (too big),
  *         -1011 (out of memory). After an error the decoder is not fed again. */
-#ifndef PARLEY_WORKERS_WS_FRAME_H
-#define PARLEY_WORKERS_WS_FRAME_H
+#ifndef PARLEY_LIB_WS_FRAME_H
+#define PARLEY_LIB_WS_FRAME_H
 
 #include "lib/buf.h"
 
 #define WS_CONTROL_MAX	125
-#define WS_HEAD_MAX	14
-#define WS_OUT_HEAD_MAX 10
+#define WS_HEAD_MAX	14 /* with a mask … */
+#define WS_OUT_HEAD_MAX 10 /* … and without */
 
 enum ws_opcode {
 	WS_CONTINUATION = 0,
@@ -40,6 +40,7 @@ struct ws_event {
 /* A zeroed one with message_max set is ready. */
 struct ws_decoder {
 	size_t message_max;
+	bool from_server; /* its frames are not masked */
 	uint8_t head[WS_HEAD_MAX];
 	uint8_t head_len;
 	bool in_payload;
@@ -57,7 +58,11 @@ void ws_decoder_fini(struct ws_decoder *d);
 int ws_decoder_feed(struct ws_decoder *d, const uint8_t *data, size_t len, size_t *ret_used,
 		    struct ws_event *ret_event);
 
-/* The head of an unmasked final frame; returns its length. */
+/* The head of an unmasked final frame, a server's; returns its length. */
 size_t ws_frame_head(uint8_t ret_head[WS_OUT_HEAD_MAX], enum ws_opcode opcode, uint64_t len);
+/* A client's whole final frame is appended to out, whose failed says when memory was short. The mask should be
+ * random. */
+void ws_frame_append_masked(struct buf *out, enum ws_opcode opcode, const void *data, size_t len,
+			    const uint8_t mask[4]);
 
 #endif
