@@ -9,7 +9,7 @@ test_links = $(shell sed -n '1s/.*links: *\([a-z ]*\).*/\1/p' $(1))
 TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) -lm
 
 # What tests share (links: support): peers, doubles, harnesses; the load tool's client is one of the peers.
-support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c)) tools/load/peer.c
+support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c)) $(wildcard tools/load/peer*.c)
 $(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(support_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 

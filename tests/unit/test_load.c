@@ -206,6 +206,7 @@ static void what_is_lost_is_asked_for_and_comes(void **state)
 		.takes_audio = true,
 		.ext_level = true,
 		.ext_twcc = true,
+		.twcc = SDP_EXT_TWCC,
 		.ext_mid = true,
 		.rids = 3,
 		.slots = 1,
