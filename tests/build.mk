@@ -68,3 +68,15 @@ replays: $(FUZZ_REPLAYS)
 fuzzers: $(FUZZERS)
 fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
+
+# What `make bench` runs beside the programs.
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench_%,$(wildcard tests/bench/*.c))
+define bench_rules
+$$(BUILD)/tests/bench_$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$$(Q)$$(CC) -o $$@ $$^ $$(ALL_LDFLAGS) $$(TEST_LIBS)
+endef
+$(foreach t,$(wildcard tests/bench/*.c),$(eval $(call bench_rules,$(t))))
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS)

@@ -192,6 +192,27 @@ int peer_check_error(const struct peer *peer, unsigned socket)
 	return peer->socket[socket].error;
 }
 
+/* A check of theirs, where the server is a full agent (or a lite one that checks nevertheless, as libnice does). */
+static void on_request(struct peer *peer, unsigned socket, const uint8_t *data, size_t len)
+{
+	char username[600];
+	uint8_t reply[1024];
+	size_t reply_len = sizeof(reply);
+	bool controlling = true;
+	StunMessage request, msg;
+
+	int n = snprintf(username, sizeof(username), "%s:%s", peer->ufrag, peer->remote_ufrag);
+	StunDefaultValidaterData own[] = { { (uint8_t *)username, (size_t)n, (uint8_t *)peer->pwd, strlen(peer->pwd) },
+					   { NULL, 0, NULL, 0 } };
+	if (stun_agent_validate(&peer->stun, &request, data, len, stun_agent_default_validater, own) !=
+		    STUN_VALIDATION_SUCCESS ||
+	    stun_usage_ice_conncheck_create_reply(
+		    &peer->stun, &request, &msg, reply, &reply_len, &peer->remote.address, peer->remote.address_len,
+		    &controlling, peer->tie, STUN_USAGE_ICE_COMPATIBILITY_RFC5245) != STUN_USAGE_ICE_RETURN_SUCCESS)
+		return;
+	peer_send_datagram(peer, socket, reply, reply_len);
+}
+
 static void on_stun(struct peer *peer, unsigned socket, const uint8_t *data, size_t len)
 {
 	struct peer_socket *s = &peer->socket[socket];
@@ -200,6 +221,10 @@ static void on_stun(struct peer *peer, unsigned socket, const uint8_t *data, siz
 
 	if (len < 20 || stun_message_validate_buffer_length(data, len, true) != (int)len)
 		return;
+	if (stun_message_get_class(&msg) == STUN_REQUEST) {
+		on_request(peer, socket, data, len);
+		return;
+	}
 	if (stun_message_get_class(&msg) == STUN_ERROR) {
 		if (stun_message_find_error(&msg, &code) == STUN_MESSAGE_RETURN_SUCCESS)
 			s->error = code;
