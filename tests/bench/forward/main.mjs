@@ -35,7 +35,7 @@ mkdirSync(folder, { recursive: true });
 const began = Date.now();
 const running = new Map();
 const report = { machine: here, at: began, seconds, repeat: 0, janus: janusVersion(), bare: [], instructions: null, runs: [] };
-const whole = !process.env.PARLEY_BENCH_SCENARIOS && !process.env.PARLEY_BENCH_SYSTEMS;
+const whole = process.env.PARLEY_BENCH_DOCUMENT === "1" || (!process.env.PARLEY_BENCH_SCENARIOS && !process.env.PARLEY_BENCH_SYSTEMS);
 
 async function system(name) {
   if (!running.has(name)) running.set(name, await all[name].start(folder));
@@ -78,7 +78,7 @@ async function bare() {
   return stdout.trim().split("\n").map((line) => JSON.parse(line));
 }
 
-/** After each repetition: what there is can be read, also when the rest is broken off. */
+/** After each run: what there is can be read, also when the rest is broken off. */
 function write() {
   const summary = summarise(report, all);
   writeFileSync(path.join(folder, "forward.json"), `${JSON.stringify({ ...summary, runs: report.runs }, null, 1)}\n`);
@@ -105,11 +105,16 @@ async function repetition() {
         report.runs.push({ scenario: name, system: systemName, failed: error.message });
         process.stderr.write(`failed: ${error.message}\n`);
       }
+      write();
     }
 }
 
 try {
-  if (process.env.PARLEY_BENCH_INSTRUCTIONS !== "0") report.instructions = instructions();
+  try {
+    if (process.env.PARLEY_BENCH_INSTRUCTIONS !== "0") report.instructions = instructions();
+  } catch (error) {
+    process.stderr.write(`instructions: ${error.message}\n`);
+  }
   let longest = 0;
   while (report.repeat < repeat) {
     const start = Date.now();
@@ -118,10 +123,9 @@ try {
       process.stderr.write(`${minutes} minutes hold no ${report.repeat + 1}th repetition\n`);
       break;
     }
-    await repetition();
     report.repeat++;
+    await repetition();
     longest = Math.max(longest, Date.now() - start);
-    write();
   }
 } finally {
   for (const target of running.values()) await target.stop().catch((error) => process.stderr.write(`${error.stack}\n`));
