@@ -41,7 +41,7 @@ $(BUILD)/.prefix: FORCE
 	@mkdir -p $(@D)
 	@echo '$(PREFIX) $(SYSCONFDIR)' | cmp -s - $@ || echo '$(PREFIX) $(SYSCONFDIR)' > $@
 
-.PHONY: run test soak bench bench-quality bench-swarm lint format install deb clean help
+.PHONY: run test soak bench bench-quality bench-swarm bench-instructions lint format install deb clean help
 run: ## build everything and serve https://localhost:8443 until Ctrl-C
 	@PARLEY_BUILD=$(BUILD) exec scripts/run
 
@@ -51,7 +51,11 @@ test: ## every test: unit, sanitizers, stress, fuzz corpora, integration, intero
 
 bench soak: programs ## measure (tests/bench/run), long runs (tests/soak/run)
 	$(Q)test -x tests/$@/run || { echo "make $@: there is no tests/$@/run in this version" >&2; exit 1; }
-	$(Q)exec tests/$@/run
+	$(Q)BUILD=$(BUILD) exec tests/$@/run
+
+bench-instructions: programs bench-programs ## instructions a packet, beside those that are kept (docs/BENCHMARKS.md)
+	$(Q)scripts/install-packages bench
+	$(Q)BUILD=$(BUILD) exec node tests/bench/instructions.mjs $(if $(KEEP),--keep)
 
 bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUALITY.md)
 	$(Q)BUILD=$(BUILD) exec tests/bench/quality/run
@@ -59,8 +63,8 @@ bench-quality: ## measure calls over bad networks, beside Janus (docs/BENCH-QUAL
 bench-swarm: ## measure 20,000 WebSockets (docs/LOAD.md)
 	$(Q)BUILD=$(BUILD) exec tests/bench/swarm/run
 
-C_FILES = $(wildcard $(foreach d,$(FOLDERS) tools/load tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode tests/net,$(d)/*.[ch]))
-SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/bench/quality/run tests/bench/swarm/run tests/support/* .ci/run 2>/dev/null)
+C_FILES = $(wildcard $(foreach d,$(FOLDERS) tools/load tests/unit tests/fuzz tests/stress tests/support tests/lab tests/decode tests/net tests/bench,$(d)/*.[ch]))
+SCRIPTS = $(shell grep -lE '^\#!/bin/(ba)?sh|^\#!/usr/bin/env bash|shellcheck shell' $(filter-out %.mk,$(wildcard scripts/*)) tests/run tests/bench/run tests/bench/forward/run tests/bench/quality/run tests/bench/swarm/run tests/support/* .ci/run 2>/dev/null)
 lint: $(BUILD)/sql_queries.h web/node_modules/.stamp ## check style and look for mistakes without running anything
 	$(Q)scripts/install-packages lint
 	@echo "  LINT    C"

@@ -9,7 +9,7 @@ test_links = $(shell sed -n '1s/.*links: *\([a-z ]*\).*/\1/p' $(1))
 TEST_LIBS := $(shell pkg-config --libs $(PKGS) cmocka 2>/dev/null) $(IPSEC_MB) -lm
 
 # What tests share (links: support): peers, doubles, harnesses; the load tool's client is one of the peers.
-support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c)) tools/load/peer.c
+support_SRCS := $(filter-out tests/support/replay.c,$(wildcard tests/support/*.c)) $(wildcard tools/load/peer*.c)
 $(BUILD)/libsupport.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(support_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -68,3 +68,15 @@ replays: $(FUZZ_REPLAYS)
 fuzzers: $(FUZZERS)
 fuzz: fuzzers ## run every fuzz target for FUZZ_SECONDS (60) each
 	$(Q)tests/fuzz/run $(BUILD)/fuzz $(or $(FUZZ_SECONDS),60)
+
+# What `make bench` runs beside the programs.
+BENCH_PROGRAMS := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench_%,$(wildcard tests/bench/*.c))
+define bench_rules
+$$(BUILD)/tests/bench_$(notdir $(basename $(1))): $$(BUILD)/obj/$(basename $(1)).o $(foreach l,$(call test_links,$(1)) shm lib,$$(BUILD)/lib$(l).a)
+	@mkdir -p $$(@D)
+	@echo "  LD      $$@"
+	$$(Q)$$(CC) -o $$@ $$^ $$(ALL_LDFLAGS) $$(TEST_LIBS)
+endef
+$(foreach t,$(wildcard tests/bench/*.c),$(eval $(call bench_rules,$(t))))
+.PHONY: bench-programs
+bench-programs: $(BENCH_PROGRAMS)

@@ -13,6 +13,7 @@
 
 static const char usage[] =
 	"usage: parley-load [OPTION]... SCENARIO https://HOST[:PORT]\n"
+	"       parley-load --janus [OPTION]... SCENARIO http://HOST[:PORT]\n"
 	"\n"
 	"  room          one call; those who publish speak in turns\n"
 	"  one-to-many   one call; one publishes, the others watch\n"
@@ -27,11 +28,16 @@ static const char usage[] =
 	"      --turn MS         room: how long each speaks (3000); 0: all speak all the time\n"
 	"      --probes N        room, one-to-many: so many join one by one, to see what a join costs (3)\n"
 	"      --join-rate N     joins a second (20)\n"
+	"      --speakers N      with --turn 0 and in other scenarios: so many of each call speak (all who publish)\n"
 	"      --fps N, --height N, --bitrate BIT/S, --layers N   the camera (30, 720, 1700000, 3)\n"
+	"                        1 layer: no simulcast\n"
+	"      --payload BYTES   of each packet of the camera; without, packets of a frame share it equally\n"
+	"      --burst           a frame's packets leave all at once, not paced\n"
 	"      --tile-height N   how high each says its tiles are (720 divided by the rows)\n"
 	"      --no-video, --no-audio\n"
 	"      --tokens FILE     sign-ins to use, one token a line; without, accounts are made and deleted again\n"
 	"      --connections N   HTTPS connections at a time (32)\n"
+	"      --janus           the server is Janus' VideoRoom, by its HTTP API\n"
 	"      --admin ADDRESS   the server's admin listener: CPU and packets of the media processes\n"
 	"      --pid PID         a process whose CPU time to add up; may be given several times\n"
 	"  -v, --verbose         a line for each turn\n"
@@ -58,6 +64,10 @@ enum option_number {
 	OPT_HEIGHT,
 	OPT_BITRATE,
 	OPT_LAYERS,
+	OPT_SPEAKERS,
+	OPT_PAYLOAD,
+	OPT_BURST,
+	OPT_JANUS,
 	OPT_TILE_HEIGHT,
 	OPT_NO_VIDEO,
 	OPT_NO_AUDIO,
@@ -85,6 +95,10 @@ static const struct option long_options[] = {
 	{ "height", required_argument, NULL, OPT_HEIGHT },
 	{ "bitrate", required_argument, NULL, OPT_BITRATE },
 	{ "layers", required_argument, NULL, OPT_LAYERS },
+	{ "speakers", required_argument, NULL, OPT_SPEAKERS },
+	{ "payload", required_argument, NULL, OPT_PAYLOAD },
+	{ "burst", no_argument, NULL, OPT_BURST },
+	{ "janus", no_argument, NULL, OPT_JANUS },
 	{ "tile-height", required_argument, NULL, OPT_TILE_HEIGHT },
 	{ "no-video", no_argument, NULL, OPT_NO_VIDEO },
 	{ "no-audio", no_argument, NULL, OPT_NO_AUDIO },
@@ -123,6 +137,8 @@ static const struct limit limits[] = {
 	LIMIT(OPT_HEIGHT, height, 90, 2160),
 	LIMIT(OPT_BITRATE, bitrate, 20000, 20000000),
 	LIMIT(OPT_LAYERS, layers, 1, SDP_LAYERS),
+	LIMIT(OPT_SPEAKERS, speakers, 1, 100000),
+	LIMIT(OPT_PAYLOAD, payload, MARK_BYTES + MARK_VP8_BYTES, PUBLISHER_PAYLOAD_MAX),
 	LIMIT(OPT_TILE_HEIGHT, tile_height, 1, 8192),
 	LIMIT(OPT_CONNECTIONS, connections, 1, 1000),
 };
@@ -158,6 +174,12 @@ static int take_option(struct run_options *o, int option, const char *text)
 		break;
 	case OPT_NO_AUDIO:
 		o->audio = false;
+		break;
+	case OPT_BURST:
+		o->burst = true;
+		break;
+	case OPT_JANUS:
+		o->janus = true;
 		break;
 	case OPT_TOKENS:
 		o->tokens = text;
@@ -214,6 +236,21 @@ static int complete(struct run_options *o)
 		fprintf(stderr, "parley-load: there is no scenario '%s'\n", o->scenario);
 		return -EINVAL;
 	}
+	if (o->janus) {
+		/* Nobody is given a seat there: all watch all, at all times. */
+		o->turn_ms = 0;
+		o->probes = 0;
+		o->tokens = NULL;
+		if (MIN(o->publishers, o->call_size) > SDP_SLOTS_MAX / 2 + (o->publishers >= o->call_size)) {
+			fprintf(stderr, "parley-load: --janus: %u publishers at most\n", SDP_SLOTS_MAX / 2);
+			return -EINVAL;
+		}
+		if (o->layers > 1) {
+			fprintf(stderr, "parley-load: --janus: --layers 1 only\n");
+			return -EINVAL;
+		}
+	}
+	o->speakers = o->speakers ? o->speakers : o->call_size;
 	o->tiles = MIN(o->tiles, 25u);
 	o->probes = o->people > 2 ? MIN(o->probes, o->people - 2) : 0;
 	if (o->tile_height == 0)

@@ -118,6 +118,142 @@ static void an_answer_is_read(void **state)
 	free(a);
 }
 
+static bool has(const struct buf *text, const char *part)
+{
+	return memmem(text->data, text->len, part, strlen(part)) != NULL;
+}
+
+/* A server that offers what is watched: mid behind the direction, numbers of its own for extensions. */
+static void their_offer_is_read_and_answered(void **state)
+{
+	static const char offer[] =
+		"v=0\r\no=- 5 1 IN IP4 192.0.2.1\r\ns=x\r\nt=0 0\r\na=group:BUNDLE a v\r\n"
+		"m=audio 9 UDP/TLS/RTP/SAVPF "
+		"111\r\na=sendonly\r\na=mid:a\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:secret\r\n"
+		"a=setup:actpass\r\na=rtpmap:111 opus/48000/2\r\na=extmap:1 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
+		"a=extmap:7 urn:example:unknown\r\na=ssrc:11 cname:x\r\na=candidate:1 1 udp 10 192.0.2.1 40001 typ "
+		"host\r\n"
+		"m=video 9 UDP/TLS/RTP/SAVPF 98 99\r\na=sendonly\r\na=mid:v\r\na=rtpmap:98 VP8/90000\r\na=rtpmap:99 "
+		"rtx/90000\r\n"
+		"a=fmtp:99 apt=98\r\na=rtcp-fb:98 nack pli\r\n"
+		"a=extmap:5/sendonly http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+		"a=ssrc-group:FID 21 22\r\na=ssrc:21 cname:x\r\n";
+	const uint8_t fingerprint[32] = { 0xab };
+	const struct sdp_identity own = { "me", "mypassword", fingerprint };
+	struct sdp_answer *a = calloc(1, sizeof(*a));
+	struct buf reply = { 0 };
+
+	(void)state;
+	assert_int_equal(sdp_answer_read(offer, a), 0);
+	assert_int_equal(a->slots, 2);
+	assert_string_equal(a->slot[0].mid, "a");
+	assert_string_equal(a->slot[1].mid, "v");
+	assert_int_equal(a->slot[0].ssrc, 11);
+	assert_int_equal(a->slot[1].ssrc, 21);
+	assert_int_equal(a->slot[1].rtx_ssrc, 22);
+	assert_true(a->ext_mid && a->ext_twcc && !a->ext_level);
+	assert_int_equal(a->twcc, 5);
+	sdp_reply_write(&reply, &own, offer);
+	assert_false(reply.failed);
+	assert_true(has(&reply, "a=group:BUNDLE a v\r\n"));
+	assert_true(has(&reply, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"));
+	assert_true(has(&reply, "m=video 9 UDP/TLS/RTP/SAVPF 98 99\r\n"));
+	assert_true(has(&reply, "a=mid:v\r\n") && has(&reply, "a=fmtp:99 apt=98\r\n"));
+	assert_true(has(&reply, "a=setup:active\r\n") && has(&reply, "a=recvonly\r\n") &&
+		    has(&reply, "a=ice-ufrag:me\r\n"));
+	assert_true(has(&reply, "a=extmap:5/sendonly http"));
+	/* Nothing of theirs that is not ours to say. */
+	assert_false(has(&reply, "sendonly\r\n") || has(&reply, "a=ssrc") || has(&reply, "unknown") ||
+		     has(&reply, "secret") || has(&reply, "a=candidate"));
+	buf_fini(&reply);
+	free(a);
+}
+
+static void only_layers_make_an_offer_of_simulcast(void **state)
+{
+	const uint8_t fingerprint[32] = { 0 };
+	const struct sdp_identity own = { "me", "mypassword", fingerprint };
+
+	(void)state;
+	for (unsigned layers = 0; layers <= SDP_LAYERS; layers++) {
+		struct buf offer = { 0 };
+		sdp_offer_write(&offer, &own, 1, layers);
+		assert_int_equal(has(&offer, "a=simulcast"), layers > 1);
+		assert_int_equal(has(&offer, "a=sendrecv"), layers > 0);
+		buf_fini(&offer);
+	}
+}
+
+/* ---- what leaves when ---- */
+
+struct leaving {
+	unsigned packets, len[8], lens;
+	uint64_t bytes;
+};
+
+static void leaves(void *arg, const uint8_t *packet, size_t len)
+{
+	struct leaving *l = arg;
+	struct rtp rtp;
+
+	assert_int_equal(rtp_parse(packet, len, &rtp), 0);
+	l->packets++;
+	l->bytes += rtp.payload_len;
+	for (unsigned i = 0; i < l->lens; i++) {
+		if (l->len[i] == rtp.payload_len)
+			return;
+	}
+	assert_true(l->lens < 8);
+	l->len[l->lens++] = (unsigned)rtp.payload_len;
+}
+
+static void drop(void *arg, const uint8_t *packet, size_t len)
+{
+	(void)arg;
+	(void)packet;
+	(void)len;
+}
+
+/* Packets of the size asked for and no other, at the rate asked for; paced or a frame at a time. */
+static void packets_of_one_size_leave_paced_or_in_bursts(void **state)
+{
+	static const struct sdp_answer answer = { .takes_video = true };
+
+	(void)state;
+	for (unsigned burst = 0; burst < 2; burst++) {
+		struct leaving all = { 0 };
+		const struct publisher_config config = { .fps = 30,
+							 .height = 720,
+							 .bitrate = 1500000,
+							 .layers = 1,
+							 .payload = 1160,
+							 .burst = burst,
+							 .video = true,
+							 .answer = &answer,
+							 .ssrc_video = 77,
+							 .send = leaves,
+							 .send_rtcp = drop,
+							 .arg = &all };
+		struct publisher *p;
+		unsigned most = 0;
+		int64_t now_us = USEC_PER_SEC;
+		assert_int_equal(publisher_new(&config, now_us, &p), 0);
+		for (; now_us < 11 * USEC_PER_SEC; now_us += PUBLISHER_SLOT_US) {
+			unsigned before = all.packets;
+			publisher_tick(p, now_us);
+			/* But for the key frame at the beginning. */
+			if (now_us > 2 * USEC_PER_SEC)
+				most = MAX(most, all.packets - before);
+		}
+		assert_int_equal(all.lens, 1);
+		assert_int_equal(all.len[0], 1160);
+		assert_in_range(all.bytes, 10 * 1500000 / 8 * 98 / 100, 10 * 1500000 / 8 * 104 / 100);
+		/* 6250 bytes a frame: 5 or 6 packets at once; or 2.5 times the rate in 5 ms. */
+		assert_int_equal(most, burst ? 6 : 3);
+		publisher_free(p);
+	}
+}
+
 /* ---- a publisher and a receiver, with a wire between them that loses; it renames SSRCs, as a server does ---- */
 
 enum { SEAT = 1000, SEAT_RTX = 2000, PUBLISHER = 3 };
@@ -206,6 +342,7 @@ static void what_is_lost_is_asked_for_and_comes(void **state)
 		.takes_audio = true,
 		.ext_level = true,
 		.ext_twcc = true,
+		.twcc = SDP_EXT_TWCC,
 		.ext_mid = true,
 		.rids = 3,
 		.slots = 1,
@@ -272,6 +409,9 @@ int main(void)
 		cmocka_unit_test(percentiles_are_at_most_a_sixteenth_too_high),
 		cmocka_unit_test(a_server_takes_the_payload_for_vp8),
 		cmocka_unit_test(an_answer_is_read),
+		cmocka_unit_test(their_offer_is_read_and_answered),
+		cmocka_unit_test(only_layers_make_an_offer_of_simulcast),
+		cmocka_unit_test(packets_of_one_size_leave_paced_or_in_bursts),
 		cmocka_unit_test(what_is_lost_is_asked_for_and_comes),
 	};
 

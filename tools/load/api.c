@@ -207,7 +207,7 @@ int api_request(struct api *api, const char *token, const char *method, const ch
 		request_free(r);
 		return -ENOMEM;
 	}
-	snprintf(r->url, sizeof(r->url), "%s/api/v1%s", api->base, path);
+	snprintf(r->url, sizeof(r->url), "%s%s", api->base, path);
 	if (token) {
 		char bearer[300];
 		snprintf(bearer, sizeof(bearer), "Bearer %s", token);

@@ -1,4 +1,4 @@
-/* tools/load/api.h - HTTPS requests to the API, many at once, by libcurl on our loop.
+/* tools/load/api.h - HTTP requests to a server, many at once, by libcurl on our loop.
  *
  * Connections are kept and shared by all participants, at most so many at a time; what has to wait for one waits
  * inside. An answer 429 or 503 with Retry-After is not handed on: the request is sent again after that time, API_TRIES
@@ -31,7 +31,7 @@ struct api_answer {
 
 typedef void api_done(const struct api_answer *answer, void *arg);
 
-/* base: https://host[:port]; paths are put behind base/api/v1. */
+/* base: https://host[:port]/api/v1 or the like; paths are put behind it. */
 int api_new(struct loop *loop, const char *base, bool insecure, unsigned connections, struct api **ret_api);
 /* Requests that wait for an answer are dropped without a word. */
 struct api *api_free(struct api *api);

@@ -1,20 +1,20 @@
-/* tools/load/person.h - one participant: an account, a sign-in, a WebSocket, a place in a call, a transport.
+/* tools/load/person.h - one participant: a place in a call, and its transports.
  *
- *   NEW ──person_start()──▶ SIGNING ──hello──▶ READY ──person_join()──▶ JOINING ──keys──▶ CONNECTED ──person_leave()──▶
- * READY any ──a request fails──▶ FAILED (person->error says why)
+ *   NEW ──start──▶ SIGNING ──▶ READY ──call, join──▶ JOINING ──keys──▶ CONNECTED      any ──something fails──▶ FAILED
+ *                                                    CONNECTED ──watch──▶ JOINING     (person->error says why)
  *
- * Does what the page does: signs up and in over HTTPS (not when it came with a token), opens the WebSocket, answers the
- * call, posts one offer, sends and receives, says by `view` how large its tiles are, and comes back when a WebSocket
- * breaks or `media.lost` asks for it. All bytes of signalling are counted.
+ * The steps are signalling's (signalling.h), the media are the same for all. In Parley's way each does what the page
+ * does: signs up and in over HTTPS (not when it came with a token), opens the WebSocket, answers the call, posts one
+ * offer, sends and receives, says by `view` how large its tiles are, and comes back when a WebSocket breaks or
+ * `media.lost` asks for it. All bytes of signalling are counted.
  *
  * Callers:   the run (run.h), on its loop. */
 #ifndef PARLEY_LOAD_PERSON_H
 #define PARLEY_LOAD_PERSON_H
 
 #include "tools/load/api.h"
-#include "tools/load/peer.h"
-#include "tools/load/publisher.h"
-#include "tools/load/receiver.h"
+#include "tools/load/media.h"
+#include "tools/load/signalling.h"
 #include "tools/load/ws.h"
 
 #define PERSON_EVENTS	  17
@@ -33,6 +33,7 @@ struct traffic {
 	} event[PERSON_EVENTS];
 };
 
+struct janus;
 struct person;
 
 struct person_ops {
@@ -44,14 +45,14 @@ struct person_ops {
 struct people {
 	struct loop *loop;
 	struct api *api;
+	const struct signalling *signalling;
 	const struct person_ops *ops;
 	struct ws_config ws; /* without token, ops and arg */
-	uint32_t run;
+	struct janus *janus; /* janus.c's */
+	struct media_settings media;
 	unsigned len;
 	struct person *person; /* len of them */
-	unsigned tiles, tile_height, fps, height, bitrate, layers;
-	bool audio, video;
-	struct histogram *delay;
+	unsigned tiles, tile_height;
 	uint64_t ws_lost, media_lost;
 };
 
@@ -60,25 +61,23 @@ struct person {
 	unsigned index;
 	enum person_state state;
 	char error[200];
-	/* account; made: by us in this run */
+	struct id id;
+	/* call */
+	unsigned group;		   /* which of the run's calls, */
+	unsigned first, call_size; /* and who else is in it, by index */
+	unsigned publishers;	   /* the first so many of them publish */
+	bool hosts, publishes, speaks;
+	struct media media, watch; /* watch: Janus' way alone */
+	/* Parley's: account; made: by us in this run */
 	char username[33], password[33], token[129];
 	bool made;
-	struct id id;
 	struct ws *ws, *ws_old; /* ws_old: closed, freed at the next tick */
 	struct loop_timer reconnect;
-	/* call */
-	unsigned group; /* which of the run's calls */
 	char call[ID_TEXT_LEN + 1];
-	bool hosts, publishes;
-	struct peer *peer;
-	struct sdp_answer *answer;
-	struct publisher *publisher;
-	struct receiver *receiver;
-	bool speaks, peer_gone, view_due;
+	bool view_due;
 	bool offer_again; /* what the offer under way asks for was lost meanwhile */
-	/* media that ended: receivers and publishers of before */
-	struct receiver_counts received_before;
-	struct publisher_counts sent_before;
+	/* Janus': handles of its plugin */
+	uint64_t handle, watch_handle;
 	/* measured */
 	struct traffic traffic;
 	unsigned exchanges; /* of SDP */
@@ -87,16 +86,14 @@ struct person {
 	uint64_t turn_seen;			   /* number of the last turn whose speaker this one has seen */
 };
 
-void person_start(struct person *p);
-/* Both ask, so both are contacts. p->error when it fails; done when it is so. */
-void person_befriend(struct person *p, struct person *other, void (*done)(struct person *p));
-/* Starts a call of these people, and joins it. */
-void person_call(struct person *p, const struct person *invited, unsigned len);
-/* Answers that call, and joins it. */
-void person_join(struct person *p, const char *call);
-void person_end_call(struct person *p);
-/* The account goes, if it was made here. */
-void person_delete(struct person *p);
+/* When people->media is filled, and the person's place in it. */
+void person_init(struct person *p);
+void person_fini(struct person *p);
+/* The first reason stays. */
+void person_fail(struct person *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void person_count(struct person *p, const struct api_answer *answer);
+/* A step that ends with media begins. */
+void person_joins(struct person *p);
 void person_speak(struct person *p, bool speaks);
 /* About every 5 ms. */
 void person_tick(struct person *p, int64_t now_us);
@@ -104,6 +101,7 @@ void person_stop_sending(struct person *p);
 struct traffic person_traffic(const struct person *p);
 struct receiver_counts person_received(const struct person *p);
 struct publisher_counts person_sent(const struct person *p);
-void person_fini(struct person *p);
+/* The name of the SRTP profile that it receives by; "" without. */
+const char *person_profile(const struct person *p);
 
 #endif

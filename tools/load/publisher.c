@@ -9,8 +9,8 @@
 #include <string.h>
 
 enum {
-	HISTORY = 512, /* packets of a layer, sent ones and those that wait for their slot */
-	PAYLOAD_MAX = 1100,
+	HISTORY = 512,	/* packets of a layer, sent ones and those that wait for their slot */
+	PAYLOAD = 1100, /* at most, of a packet */
 	KEY_FACTOR = 4, /* a key frame is so much larger */
 	LOUD = 25,	/* dB below overload */
 	SILENT = 127,
@@ -38,8 +38,8 @@ struct stream {
 	uint8_t tl0picidx;
 	bool active, key_due;
 	int64_t key_us;
-	unsigned frame_bytes;
-	struct sent *history; /* by sequence number; camera only */
+	unsigned frame_bytes, credit; /* credit: bytes that packets of a fixed size left over */
+	struct sent *history;	      /* by sequence number; camera only */
 };
 
 struct publisher {
@@ -67,16 +67,18 @@ int publisher_new(const struct publisher_config *config, int64_t now_us, struct 
 	p->answer = *config->answer;
 	p->began_us = now_us;
 	hex_format(chance, 8, p->cname);
-	p->sound = (struct stream){ .ssrc = chance[2] | 1, .seq = (uint16_t)(chance[3] & 0x7fff), .active = true };
+	p->sound = (struct stream){ .ssrc = config->ssrc_audio ? config->ssrc_audio : chance[2] | 1,
+				    .seq = (uint16_t)(chance[3] & 0x7fff),
+				    .active = true };
 	for (unsigned i = 0; i < SDP_LAYERS; i++) {
 		struct stream *s = &p->layer[i];
 		const uint32_t *c = &chance[4 + 3 * i];
 		unsigned below = config->layers - 1 - MIN(i, config->layers - 1);
 		unsigned bitrate = (unsigned)((double)config->bitrate * pow(0.5, 1.75 * below));
 
-		*s = (struct stream){ .ssrc = c[0] | 1,
-				      .rtx_ssrc = (c[0] | 1) ^ 0x5a5a5a5a,
+		*s = (struct stream){ .ssrc = i == 0 && config->ssrc_video ? config->ssrc_video : c[0] | 1,
 				      .picture_id = c[1] & 0x7fff };
+		s->rtx_ssrc = PUBLISHER_RTX(s->ssrc);
 		s->seq = s->built = (uint16_t)(c[2] & 0x7fff);
 		s->rtx_seq = (uint16_t)(c[2] >> 16 & 0x7fff);
 		s->active = i < config->layers;
@@ -91,7 +93,8 @@ int publisher_new(const struct publisher_config *config, int64_t now_us, struct 
 		}
 		bits += s->active ? bitrate : 0;
 	}
-	p->slot_bytes = (unsigned)((uint64_t)bits * 5 / 2 / 8 * PUBLISHER_SLOT_US / 1000000);
+	p->slot_bytes =
+		config->burst ? UINT32_MAX : (unsigned)((uint64_t)bits * 5 / 2 / 8 * PUBLISHER_SLOT_US / 1000000);
 	/* Not all publishers at the same moment. */
 	p->frame_us = now_us + chance[2] % (1000000 / config->fps);
 	p->sound_us = now_us + chance[3] % SOUND_US;
@@ -171,7 +174,7 @@ static void send_picture(struct publisher *p, unsigned layer, uint16_t seq, bool
 {
 	struct stream *s = &p->layer[layer];
 	const struct sent *e = &s->history[seq % HISTORY];
-	uint8_t packet[PAYLOAD_MAX + 200];
+	uint8_t packet[PUBLISHER_PAYLOAD_MAX + 200];
 	struct rtp_writer w;
 	const struct mark mark = { p->config.run, p->config.index, e->frame, (uint8_t)layer,
 				   e->place,	  e->count,	   e->key,   now_us };
@@ -230,12 +233,19 @@ static void make_frame(struct publisher *p, struct stream *s, int64_t now_us)
 {
 	bool key = s->key_due && (s->key_us == 0 || now_us - s->key_us >= KEY_PAUSE_US);
 	size_t bytes = s->frame_bytes * (size_t)(key ? KEY_FACTOR : 1);
-	unsigned count = (unsigned)MIN((bytes + PAYLOAD_MAX - 1) / PAYLOAD_MAX, 200u);
-	uint16_t len = (uint16_t)MIN(MAX(bytes / count, (size_t)(MARK_BYTES + MARK_VP8_BYTES)), (size_t)PAYLOAD_MAX);
+	unsigned fixed = p->config.payload;
+	unsigned count = (unsigned)MIN((bytes + PAYLOAD - 1) / PAYLOAD, 200u);
+	uint16_t len = (uint16_t)MIN(MAX(bytes / count, (size_t)(MARK_BYTES + MARK_VP8_BYTES)), (size_t)PAYLOAD);
 
+	if (fixed > 0) {
+		count = (unsigned)MIN(MAX((bytes + s->credit) / fixed, (size_t)1), (size_t)200);
+		len = (uint16_t)fixed;
+	}
 	/* An encoder drops a frame that the pacer has no room for. */
 	if ((uint16_t)(s->built - s->seq) + count > HISTORY / 2)
 		return;
+	if (fixed > 0)
+		s->credit = (unsigned)(bytes + s->credit) % fixed;
 	s->timestamp = (uint32_t)((now_us - p->began_us) * 90 / 1000);
 	s->picture_id = (s->picture_id + 1) & 0x7fff;
 	s->tl0picidx++;

@@ -15,13 +15,19 @@
 #include "tools/load/mark.h"
 #include "tools/load/sdp.h"
 
-#define PUBLISHER_SLOT_US 5000
+#define PUBLISHER_SLOT_US     5000
+#define PUBLISHER_PAYLOAD_MAX 1300
+/* The SSRC of what goes again. */
+#define PUBLISHER_RTX(ssrc) ((ssrc) ^ 0x5a5a5a5au)
 
 struct publisher_config {
 	uint32_t run, index; /* for the marks */
 	unsigned fps, height;
 	unsigned bitrate; /* of the highest layer; a lower one needs 2^-1.75 of the next */
 	unsigned layers;  /* 1 … 3 */
+	unsigned payload; /* bytes in each packet of the camera; 0 = frames of equal size in packets of equal size */
+	bool burst;	  /* a frame leaves at once, not in slots */
+	uint32_t ssrc_audio, ssrc_video; /* 0 = random; of the first layer */
 	bool audio, video;
 	const struct sdp_answer *answer;
 	void (*send)(void *arg, const uint8_t *packet, size_t len);

@@ -42,7 +42,7 @@ struct receiver {
 	struct receiver_counts counts;
 	struct twcc *twcc;
 	uint32_t own_ssrc;
-	bool ext_twcc;
+	uint8_t ext_twcc; /* its number; 0 = none */
 	int64_t report_us;
 	unsigned slots;
 	struct slot slot[];
@@ -57,7 +57,7 @@ int receiver_new(const struct receiver_config *config, int64_t now_us, struct re
 		return -ENOMEM;
 	r->config = *config;
 	r->config.answer = NULL;
-	r->ext_twcc = answer->ext_twcc;
+	r->ext_twcc = answer->ext_twcc ? answer->twcc : 0;
 	random_bytes(&r->own_ssrc, sizeof(r->own_ssrc));
 	r->report_us = now_us + r->own_ssrc % REPORT_US;
 	r->twcc = malloc(sizeof(*r->twcc));
@@ -216,7 +216,7 @@ void receiver_on_rtp(struct receiver *r, uint8_t *packet, size_t len, int64_t no
 		return;
 	r->counts.packets++;
 	r->counts.bytes += len;
-	const struct rtp_element *number = r->ext_twcc ? rtp_find(&rtp, SDP_EXT_TWCC) : NULL;
+	const struct rtp_element *number = r->ext_twcc ? rtp_find(&rtp, r->ext_twcc) : NULL;
 	if (number && number->len == 2)
 		twcc_on_packet(r->twcc, rtp_get16(number->data), rtp.marker, now_us);
 	struct slot *s = slot_of(r, rtp.ssrc, &rtx);

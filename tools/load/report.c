@@ -38,6 +38,31 @@ static void row_media(FILE *f, const char *name, uint64_t packets, uint64_t byte
 	fprintf(f, "  %-28s %10.0f %10.2f\n", name, per_second(packets, figures), per_second(bytes, figures) * 8e-6);
 }
 
+static void row_cores(FILE *f, const char *name, double seconds, const struct run_figures *figures)
+{
+	if (seconds >= 0)
+		fprintf(f, "  %-28s %.2f cores\n", name, seconds / MAX(figures->seconds, 0.001));
+}
+
+static void table_outside(FILE *f, const struct run_figures *figures)
+{
+	const struct outside *o = &figures->outside;
+
+	row_cores(f, "CPU of the media processes", o->mediads, figures);
+	if (o->mediads > 0 && o->forwarded > 0)
+		fprintf(f, "  %-28s %.2f us each (%.0f packets/s)\n", "CPU of a forwarded packet",
+			o->mediads / o->forwarded * 1e6, per_second((uint64_t)o->forwarded, figures));
+	row_cores(f, "CPU of the processes named", o->processes, figures);
+	if (o->processes > 0 && figures->received.packets > 0)
+		fprintf(f, "  %-28s %.2f us each\n", "CPU of a received packet",
+			o->processes / (double)figures->received.packets * 1e6);
+	row_cores(f, "CPU of parley-load", o->own, figures);
+	if (o->machine_all > 0)
+		fprintf(f, "  %-28s %.0f %% busy; %.0f datagrams dropped; parley-load %.1f ms late (99 %%)\n",
+			"machine", 100 * o->machine_busy / o->machine_all, o->dropped,
+			(double)histogram_at(&figures->late, 0.99) * 1e-3);
+}
+
 static void table_media(FILE *f, const struct run_figures *figures)
 {
 	const struct receiver_counts *r = &figures->received;
@@ -54,14 +79,7 @@ static void table_media(FILE *f, const struct run_figures *figures)
 		"receivers asked", r->nacks, r->plis, r->feedbacks);
 	if (r->foreign > 0)
 		fprintf(f, "  %-28s %" PRIu64 " packets of somebody else than seats told\n", "wrong", r->foreign);
-	if (figures->cpu_mediads >= 0)
-		fprintf(f, "  %-28s %.2f cores\n", "CPU of the media processes",
-			figures->cpu_mediads / MAX(figures->seconds, 0.001));
-	if (figures->cpu_mediads > 0 && figures->forwarded > 0)
-		fprintf(f, "  %-28s %.2f us each (%.0f packets/s)\n", "CPU of a forwarded packet",
-			figures->cpu_mediads / figures->forwarded * 1e6,
-			per_second((uint64_t)figures->forwarded, figures));
-	fprintf(f, "  %-28s %.2f cores\n", "CPU of parley-load", figures->cpu_own / MAX(figures->seconds, 0.001));
+	table_outside(f, figures);
 }
 
 static void table_times(FILE *f, const struct run_figures *figures)
@@ -160,6 +178,11 @@ static void json_settings(yajl_gen g, const struct run_options *o)
 	number(g, "fps", o->fps);
 	number(g, "bitrate", o->bitrate);
 	number(g, "layers", o->layers);
+	number(g, "payload", o->payload);
+	key(g, "burst");
+	yajl_gen_bool(g, o->burst);
+	key(g, "janus");
+	yajl_gen_bool(g, o->janus);
 	number(g, "turn_ms", o->turn_ms);
 	yajl_gen_map_close(g);
 }
@@ -237,12 +260,33 @@ static void json_joins(yajl_gen g, const struct run_figures *f)
 	yajl_gen_array_close(g);
 }
 
+static void json_outside(yajl_gen g, const struct run_figures *f)
+{
+	const struct outside *o = &f->outside;
+
+	object(g, "cpu_seconds");
+	real(g, "load", o->own);
+	if (o->mediads >= 0)
+		real(g, "mediads", o->mediads);
+	if (o->processes >= 0)
+		real(g, "processes", o->processes);
+	yajl_gen_map_close(g);
+	if (o->forwarded >= 0)
+		real(g, "forwarded", o->forwarded);
+	object(g, "machine");
+	real(g, "busy", o->machine_all > 0 ? o->machine_busy / o->machine_all : 0);
+	real(g, "dropped", o->dropped);
+	yajl_gen_map_close(g);
+	percentiles(g, "late_ms", &f->late);
+}
+
 static void json_all(yajl_gen g, const struct run_options *o, const struct run_figures *f)
 {
 	object(g, NULL);
 	json_settings(g, o);
 	number(g, "connected", f->connected);
 	number(g, "failed", f->failed);
+	number(g, "receive_by_gcm", f->gcm);
 	number(g, "websockets_lost", f->ws_lost);
 	number(g, "transports_lost", f->media_lost);
 	object(g, "sdp_exchanges");
@@ -263,13 +307,7 @@ static void json_all(yajl_gen g, const struct run_options *o, const struct run_f
 	number(g, "shown_before", f->shown_before);
 	yajl_gen_map_close(g);
 	json_joins(g, f);
-	object(g, "cpu_seconds");
-	real(g, "load", f->cpu_own);
-	if (f->cpu_mediads >= 0)
-		real(g, "mediads", f->cpu_mediads);
-	yajl_gen_map_close(g);
-	if (f->forwarded >= 0)
-		real(g, "forwarded", f->forwarded);
+	json_outside(g, f);
 	yajl_gen_map_close(g);
 }
 

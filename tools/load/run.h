@@ -1,16 +1,18 @@
 /* tools/load/run.h - one run of a scenario, from the first sign-in to the last figure.
  *
- *   SIGN_IN ▶ CONTACTS ▶ CALL ▶ JOIN ▶ SETTLE ▶ PROBE ▶ MEASURE ▶ DRAIN ▶ END ▶ DELETE ▶ over
+ *   SIGN_IN ▶ CONTACTS ▶ CALL ▶ JOIN ▶ WATCH ▶ SETTLE ▶ PROBE ▶ MEASURE ▶ DRAIN ▶ END ▶ DELETE ▶ over
  *
- *   JOIN      everybody but the probes answers, so many a second
+ *   JOIN      everybody but the probes joins, so many a second
+ *   WATCH     only with a server where publishing and watching are two steps: all who are there watch
  *   PROBE     the probes join one after the other while nobody speaks: what does a join cost the joiner, and the
- * others? MEASURE   media counts; people who publish speak in turns DRAIN     nothing new is sent; what is missing
- * after that is lost
+ * others? MEASURE   media count; people who publish speak in turns DRAIN     nothing new is sent; what is missing after
+ * that is lost
  *
  * Who fails is counted and left out; a run whose hosts fail, or a phase that lasts too long, ends it. */
 #ifndef PARLEY_LOAD_RUN_H
 #define PARLEY_LOAD_RUN_H
 
+#include "tools/load/outside.h"
 #include "tools/load/person.h"
 
 #define RUN_PIDS_MAX   64
@@ -26,8 +28,9 @@ struct run_options {
 	unsigned seconds, turn_ms; /* turn_ms 0: all who publish speak all the time */
 	unsigned probes;
 	unsigned joins_per_second, connections;
-	unsigned fps, height, bitrate, layers;
-	bool audio, video;
+	unsigned speakers; /* with turn_ms 0: the first so many of each call speak */
+	unsigned fps, height, bitrate, layers, payload;
+	bool audio, video, burst, janus;
 	unsigned pids_len;
 	int pid[RUN_PIDS_MAX];
 };
@@ -67,10 +70,9 @@ struct run_figures {
 	uint64_t exchanges;
 	unsigned probes;
 	struct probe probe[RUN_PROBES_MAX];
-	/* CPU seconds during MEASURE */
-	double cpu_own,
-		cpu_mediads; /* of the mediads by the metrics address, else of the processes named; < 0: not known */
-	double forwarded;    /* packets, by the metrics address; < 0: not known */
+	struct outside outside; /* of MEASURE */
+	struct histogram late;	/* how late parley-load did in MEASURE what was to be done, in us */
+	unsigned gcm;		/* people who receive with AES-GCM; the others do with AES-CM and SHA-1 */
 	uint64_t ws_lost, media_lost;
 };
 

@@ -12,26 +12,35 @@ const char *const sdp_rid[SDP_LAYERS] = { "q", "h", "f" };
 
 /* ---- the offer ---- */
 
-static void write_head(struct buf *b, const struct sdp_identity *own, bool video, unsigned mid, const char *direction)
+static void write_identity(struct buf *b, const struct sdp_identity *own, const char *setup)
 {
-	buf_appendf(b, "m=%s 9 UDP/TLS/RTP/SAVPF %s\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n",
-		    video ? "video" : "audio", video ? "96 97" : "111");
 	buf_appendf(b, "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=ice-options:trickle\r\na=fingerprint:sha-256 ", own->ufrag,
 		    own->pwd);
 	for (unsigned i = 0; i < 32; i++)
 		buf_appendf(b, "%s%02X", i ? ":" : "", own->fingerprint[i]);
-	buf_appendf(b, "\r\na=setup:actpass\r\na=mid:%u\r\n", mid);
+	buf_appendf(b, "\r\na=setup:%s\r\n", setup);
+}
+
+static void write_extension(struct buf *b, int number, const char *uri)
+{
+	buf_appendf(b, "a=extmap:%d %s\r\n", number, uri);
+}
+
+static void write_head(struct buf *b, const struct sdp_identity *own, const char *setup, bool video, unsigned mid,
+		       const char *direction)
+{
+	buf_appendf(b, "m=%s 9 UDP/TLS/RTP/SAVPF %s\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n",
+		    video ? "video" : "audio", video ? "96 97" : "111");
+	write_identity(b, own, setup);
+	buf_appendf(b, "a=mid:%u\r\n", mid);
 	if (!video)
-		buf_appendf(b, "a=extmap:%d urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n", SDP_EXT_LEVEL);
-	buf_appendf(b,
-		    "a=extmap:%d http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
-		    "a=extmap:%d urn:ietf:params:rtp-hdrext:sdes:mid\r\n",
-		    SDP_EXT_TWCC, SDP_EXT_MID);
-	if (video)
-		buf_appendf(b,
-			    "a=extmap:%d urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n"
-			    "a=extmap:%d urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id\r\n",
-			    SDP_EXT_RID, SDP_EXT_RRID);
+		write_extension(b, SDP_EXT_LEVEL, SDP_URI_LEVEL);
+	write_extension(b, SDP_EXT_TWCC, SDP_URI_TWCC);
+	write_extension(b, SDP_EXT_MID, SDP_URI_MID);
+	if (video) {
+		write_extension(b, SDP_EXT_RID, SDP_URI_RID);
+		write_extension(b, SDP_EXT_RRID, SDP_URI_RRID);
+	}
 	buf_appendf(b, "a=%s\r\n", direction);
 }
 
@@ -50,14 +59,15 @@ static void write_codecs(struct buf *b, bool video)
 static void write_mline(struct buf *b, const struct sdp_identity *own, bool video, unsigned mid, const char *direction,
 			const char *stream)
 {
-	write_head(b, own, video, mid, direction);
+	write_head(b, own, "actpass", video, mid, direction);
 	if (stream)
 		buf_appendf(b, "a=msid:%s %s-%s\r\n", stream, stream, video ? "video" : "audio");
 	write_codecs(b, video);
 }
 
-void sdp_offer_write(struct buf *b, const struct sdp_identity *own, unsigned tiles, bool publishes)
+void sdp_offer_write(struct buf *b, const struct sdp_identity *own, unsigned tiles, unsigned layers)
 {
+	bool publishes = layers > 0;
 	const char *first = publishes ? "sendrecv" : "recvonly", *person = publishes ? "person" : NULL;
 	unsigned mlines = 2 * tiles + (publishes ? 2 : 0);
 
@@ -67,15 +77,35 @@ void sdp_offer_write(struct buf *b, const struct sdp_identity *own, unsigned til
 	buf_append_str(b, "\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n");
 	write_mline(b, own, false, 0, first, person);
 	write_mline(b, own, true, 1, first, person);
-	if (publishes) {
+	if (layers > 1) {
 		for (unsigned i = 0; i < SDP_LAYERS; i++)
 			buf_appendf(b, "a=rid:%s send\r\n", sdp_rid[i]);
 		buf_appendf(b, "a=simulcast:send %s;%s;%s\r\n", sdp_rid[0], sdp_rid[1], sdp_rid[2]);
+	}
+	if (publishes) {
 		write_mline(b, own, true, 2, "sendonly", "screen");
 		write_mline(b, own, false, 3, "sendonly", "screen");
 	}
 	for (unsigned mid = publishes ? 4 : 2; mid < mlines; mid++)
 		write_mline(b, own, mid % 2 == 1, mid, "recvonly", NULL);
+}
+
+void sdp_publish_write(struct buf *b, const struct sdp_identity *own, const struct sdp_sources *from)
+{
+	buf_appendf(b, "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0%s\r\n",
+		    from->video ? " 1" : "");
+	/* active: our DTLS is a client's. */
+	write_head(b, own, "active", false, 0, "sendonly");
+	write_codecs(b, false);
+	buf_appendf(b, "a=ssrc:%" PRIu32 " cname:load\r\n", from->ssrc_audio);
+	if (!from->video)
+		return;
+	write_head(b, own, "active", true, 1, "sendonly");
+	write_codecs(b, true);
+	buf_appendf(b,
+		    "a=ssrc-group:FID %" PRIu32 " %" PRIu32 "\r\na=ssrc:%" PRIu32 " cname:load\r\na=ssrc:%" PRIu32
+		    " cname:load\r\n",
+		    from->ssrc_video, from->rtx_ssrc, from->ssrc_video, from->rtx_ssrc);
 }
 
 /* ---- the answer ---- */
@@ -108,9 +138,8 @@ static void take_candidate(struct sdp_answer *a, const char *text)
 	}
 }
 
-static void take_ssrc(struct sdp_answer *a, const char *line)
+static void take_ssrc(struct sdp_slot *slot, const char *line)
 {
-	struct sdp_slot *slot = &a->slot[a->slots - 1];
 	const char *text;
 
 	if ((text = after(line, "a=ssrc-group:FID ")))
@@ -121,8 +150,9 @@ static void take_ssrc(struct sdp_answer *a, const char *line)
 
 struct reading {
 	struct sdp_answer *answer;
-	int mline; /* -1: of the session */
-	bool video, rejected;
+	struct sdp_slot *slot; /* of this m-line; NULL: nothing is sent on it */
+	int mline;	       /* -1: of the session */
+	bool video;
 	char mid[SDP_MID_MAX + 1];
 };
 
@@ -136,19 +166,33 @@ static void take_direction(struct reading *r, bool sends, bool receives)
 		a->takes_video = true;
 	if (!sends || a->slots == SDP_SLOTS_MAX)
 		return;
-	a->slot[a->slots] = (struct sdp_slot){ .video = r->video };
-	memcpy(a->slot[a->slots++].mid, r->mid, sizeof(r->mid));
+	r->slot = &a->slot[a->slots++];
+	*r->slot = (struct sdp_slot){ .video = r->video };
+	memcpy(r->slot->mid, r->mid, sizeof(r->mid));
+}
+
+static void take_mid(struct reading *r, const char *text)
+{
+	snprintf(r->mid, sizeof(r->mid), "%.*s", (int)strcspn(text, "\r\n"), text);
+	if (r->slot)
+		memcpy(r->slot->mid, r->mid, sizeof(r->mid));
 }
 
 static void take_extension(struct sdp_answer *a, const char *text)
 {
-	int id = 0;
+	char uri[128] = "";
+	unsigned id = 0;
 
-	(void)sscanf(text, "%d", &id);
-	a->ext_level |= id == SDP_EXT_LEVEL;
-	a->ext_twcc |= id == SDP_EXT_TWCC;
-	a->ext_mid |= id == SDP_EXT_MID;
-	a->ext_rid |= id == SDP_EXT_RID;
+	(void)sscanf(text, "%u%*[^ ] %127s", &id, uri);
+	if (!*uri)
+		(void)sscanf(text, "%u %127s", &id, uri);
+	a->ext_level |= strcmp(uri, SDP_URI_LEVEL) == 0;
+	a->ext_mid |= strcmp(uri, SDP_URI_MID) == 0;
+	a->ext_rid |= strcmp(uri, SDP_URI_RID) == 0;
+	if (strcmp(uri, SDP_URI_TWCC) == 0 && id > 0 && id < 15) {
+		a->ext_twcc = true;
+		a->twcc = (uint8_t)id;
+	}
 }
 
 static void take_line(struct reading *r, const char *line)
@@ -159,7 +203,8 @@ static void take_line(struct reading *r, const char *line)
 	if (after(line, "m=")) {
 		r->mline++;
 		r->video = after(line, "m=video ") != NULL;
-		r->rejected = strstr(line, " 0 ") == strchr(line, ' ');
+		r->slot = NULL;
+		*r->mid = 0;
 	} else if ((text = after(line, "a=ice-ufrag:"))) {
 		(void)sscanf(text, "%256s", a->ufrag);
 	} else if ((text = after(line, "a=ice-pwd:"))) {
@@ -169,15 +214,15 @@ static void take_line(struct reading *r, const char *line)
 	} else if ((text = after(line, "a=candidate:"))) {
 		take_candidate(a, text);
 	} else if ((text = after(line, "a=mid:"))) {
-		snprintf(r->mid, sizeof(r->mid), "%.*s", (int)strcspn(text, "\r\n"), text);
+		take_mid(r, text);
 	} else if (after(line, "a=sendrecv") || after(line, "a=sendonly") || after(line, "a=recvonly")) {
 		take_direction(r, !after(line, "a=recvonly"), !after(line, "a=sendonly"));
 	} else if ((text = after(line, "a=extmap:"))) {
 		take_extension(a, text);
 	} else if (after(line, "a=rid:")) {
 		a->rids++;
-	} else if (after(line, "a=ssrc") && a->slots > 0 && strcmp(a->slot[a->slots - 1].mid, r->mid) == 0) {
-		take_ssrc(a, line);
+	} else if (after(line, "a=ssrc") && r->slot) {
+		take_ssrc(r->slot, line);
 	}
 }
 
@@ -196,4 +241,40 @@ int sdp_answer_read(const char *text, struct sdp_answer *ret_answer)
 	}
 	*ret_answer = a;
 	return 0;
+}
+
+/* ---- our answer ---- */
+
+/* Of an offer's line, what the answer says in its place. */
+static void reply_line(struct buf *b, const struct sdp_identity *own, const char *line, int len, int *mline)
+{
+	static const char *const kept[] = { "a=mid:", "a=rtpmap:", "a=fmtp:", "a=rtcp-fb:", "a=rtcp-mux" };
+	const char *formats = after(line, "m=") ? strstr(line, " UDP/TLS/RTP/SAVPF ") : NULL;
+
+	if (*mline < 0 && after(line, "a=group:BUNDLE"))
+		buf_appendf(b, "%.*s\r\n", len, line);
+	if (after(line, "m=")) {
+		++*mline;
+		buf_appendf(b, "%.*s 9", (int)strcspn(line, " "), line);
+		if (formats)
+			buf_appendf(b, "%.*s", len - (int)(formats - line), formats);
+		buf_append_str(b, "\r\nc=IN IP4 0.0.0.0\r\na=recvonly\r\n");
+		write_identity(b, own, "active");
+	}
+	for (unsigned i = 0; i < sizeof(kept) / sizeof(kept[0]) && *mline >= 0; i++) {
+		if (after(line, kept[i]))
+			buf_appendf(b, "%.*s\r\n", len, line);
+	}
+	if (after(line, "a=extmap:") && (memmem(line, (size_t)len, SDP_URI_TWCC, strlen(SDP_URI_TWCC)) ||
+					 memmem(line, (size_t)len, SDP_URI_MID, strlen(SDP_URI_MID))))
+		buf_appendf(b, "%.*s\r\n", len, line);
+}
+
+void sdp_reply_write(struct buf *b, const struct sdp_identity *own, const char *offer)
+{
+	int mline = -1;
+
+	buf_append_str(b, "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+	for (const char *line = offer; *line; line += strcspn(line, "\n") + (strchr(line, '\n') != NULL))
+		reply_line(b, own, line, (int)strcspn(line, "\r\n"), &mline);
 }

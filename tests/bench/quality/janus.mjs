@@ -1,44 +1,16 @@
-// Janus of Debian's packages (VideoRoom) behind the bad network: a process of its own with settings of its own, at the
-// address that ./run has made for it (it takes none of the loopback interface). Its ICE is lite, as Parley's is. It learns no candidates of the browsers, and they learn the network's ports
-// instead of its own, so that nothing goes around the network.
-import { spawn, execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync, readFileSync, openSync, closeSync } from "node:fs";
-import path from "node:path";
+// Janus of Debian's packages (VideoRoom) behind the bad network, at the address that ./run has made for it. It learns no
+// candidates of the browsers, and they learn the network's ports instead of its own, so that nothing goes around the
+// network.
 import { randomBytes } from "node:crypto";
+import path from "node:path";
 import WebSocket from "ws";
 import { eventually, freePorts } from "../../support/server.mjs";
+import { JanusProcess, janusVersion } from "../janus.mjs";
 
 const PORTS = 6;
 const ADDRESS = process.env.PARLEY_BENCH_ADDRESS;
 
 const withoutCandidates = (sdp) => sdp.replace(/^a=(candidate:.*|end-of-candidates)\r?\n/gm, "");
-
-function settings(folder, ws, media) {
-  const libraries = execFileSync("dpkg", ["-L", "janus"], { encoding: "utf8" }).match(/^.*\/janus(?=\/plugins$)/m)[0];
-  const others = (kind, keep) =>
-    execFileSync("ls", [`${libraries}/${kind}`], { encoding: "utf8" })
-      .split("\n")
-      .filter((name) => name.endsWith(".so") && name !== keep)
-      .join(",");
-  writeFileSync(
-    path.join(folder, "janus.jcfg"),
-    `general: {
-  configs_folder = "${folder}"
-  plugins_folder = "${libraries}/plugins"
-  transports_folder = "${libraries}/transports"
-  events_folder = "${folder}/none"
-  loggers_folder = "${folder}/none"
-  debug_level = 3
-}
-media: { rtp_port_range = "${media}-${media + PORTS - 1}" }
-nat: { ice_lite = true  ice_enforce_list = "${ADDRESS}" }
-plugins: { disable = "${others("plugins", "libjanus_videoroom.so")}" }
-transports: { disable = "${others("transports", "libjanus_websockets.so")}" }
-`,
-  );
-  writeFileSync(path.join(folder, "janus.transport.websockets.jcfg"), `general: { ws = true  ws_port = ${ws}  ws_ip = "127.0.0.1"  wss = false }\n`);
-  writeFileSync(path.join(folder, "janus.plugin.videoroom.jcfg"), "general: { }\n");
-}
 
 export class Janus {
   static async start(folder) {
@@ -48,18 +20,17 @@ export class Janus {
     system.name = "janus";
     system.ports = PORTS;
     system.estimates = [];
-    system.folder = path.resolve(folder, "janus");
-    rmSync(system.folder, { recursive: true, force: true });
-    mkdirSync(system.folder, { recursive: true });
     const { https, media } = await freePorts(PORTS);
     system.inside = media;
     do system.outside = (await freePorts(PORTS)).media;
     while (Math.abs(system.outside - media) < 16);
-    settings(system.folder, https, media);
-    const log = openSync(path.join(system.folder, "log"), "w");
-    system.child = spawn("setpriv", ["--pdeathsig", "TERM", "janus", "-F", system.folder, "-o"], { stdio: ["ignore", log, log] });
-    closeSync(log);
-    system.exited = new Promise((resolve) => system.child.once("exit", resolve));
+    system.process = new JanusProcess({
+      folder: path.join(folder, "janus"),
+      address: ADDRESS,
+      transport: "websockets",
+      port: https,
+      ports: { first: media, last: media + PORTS - 1 },
+    });
     system.waiting = new Map();
     await eventually("Janus listens", () => system.connect(`ws://127.0.0.1:${https}`), 30_000, 200);
     system.session = (await system.ask({ janus: "create" })).data.id;
@@ -68,7 +39,7 @@ export class Janus {
   }
 
   async version() {
-    return `Janus ${execFileSync("dpkg-query", ["-W", "-f", "${Version}", "janus"], { encoding: "utf8" })}`;
+    return janusVersion();
   }
 
   connect(url) {
@@ -98,14 +69,10 @@ export class Janus {
   ask(message) {
     const transaction = randomBytes(8).toString("hex");
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`Janus does not answer ${JSON.stringify(message.body ?? message.janus)}:\n${this.log()}`)), 20_000);
+      const late = setTimeout(() => reject(new Error(`Janus does not answer ${JSON.stringify(message.body ?? message.janus)}:\n${this.process.log()}`)), 20_000);
       this.waiting.set(transaction, { resolve, reject, late, keepalive: message.janus === "keepalive" });
       this.ws.send(JSON.stringify({ ...message, transaction }));
     });
-  }
-
-  log() {
-    return readFileSync(path.join(this.folder, "log"), "utf8").slice(-3000);
   }
 
   async handle() {
@@ -146,17 +113,13 @@ export class Janus {
   }
 
   pids() {
-    return [this.child.pid];
+    return [this.process.pid];
   }
 
   async stop() {
     clearInterval(this.alive);
     for (const { late } of this.waiting.values()) clearTimeout(late);
     this.ws?.terminate();
-    this.child.kill("SIGTERM");
-    const late = setTimeout(() => this.child.kill("SIGKILL"), 10_000);
-    await this.exited;
-    clearTimeout(late);
-    rmSync(this.folder, { recursive: true, force: true });
+    await this.process.stop();
   }
 }
