@@ -55,6 +55,7 @@ struct peer {
 	size_t datagram_len;
 	srtp_t in, out;
 	const char *profile;
+	uint64_t replayed;
 };
 
 /* ---- identity: one certificate for all ---- */
@@ -744,12 +745,20 @@ static void on_media(struct peer *peer, unsigned socket, uint8_t *data, size_t l
 
 	if (!peer->in)
 		return;
-	if ((rtcp ? srtp_unprotect_rtcp(peer->in, data, &n) : srtp_unprotect(peer->in, data, &n)) != srtp_err_status_ok)
+	srtp_err_status_t status = rtcp ? srtp_unprotect_rtcp(peer->in, data, &n) : srtp_unprotect(peer->in, data, &n);
+	/* The second one is from further back than libsrtp remembers. */
+	peer->replayed += status == srtp_err_status_replay_fail || status == srtp_err_status_replay_old;
+	if (status != srtp_err_status_ok)
 		return;
 	if (rtcp && peer->ops.on_rtcp)
 		peer->ops.on_rtcp(peer, socket, data, (size_t)n, peer->config.arg);
 	else if (!rtcp && peer->ops.on_rtp)
 		peer->ops.on_rtp(peer, socket, data, (size_t)n, peer->config.arg);
+}
+
+uint64_t peer_replayed(const struct peer *peer)
+{
+	return peer->replayed;
 }
 
 void peer_on_datagram(struct peer *peer, unsigned socket, uint8_t *data, size_t len)

@@ -606,6 +606,7 @@ struct receiver_counts person_received(const struct person *p)
 	if (!p->receiver)
 		return sum;
 	now = receiver_counts(p->receiver);
+	now.replayed = peer_replayed(p->peer);
 	add = (const uint64_t *)&now;
 	for (size_t i = 0; i < sizeof(sum) / sizeof(uint64_t); i++)
 		((uint64_t *)&sum)[i] += add[i];

@@ -54,6 +54,8 @@ static void table_media(FILE *f, const struct run_figures *figures)
 		"receivers asked", r->nacks, r->plis, r->feedbacks);
 	if (r->foreign > 0)
 		fprintf(f, "  %-28s %" PRIu64 " packets of somebody else than seats told\n", "wrong", r->foreign);
+	if (r->replayed > 0)
+		fprintf(f, "  %-28s %" PRIu64 " packets under an index that was used before\n", "wrong", r->replayed);
 	if (figures->cpu_mediads >= 0)
 		fprintf(f, "  %-28s %.2f cores\n", "CPU of the media processes",
 			figures->cpu_mediads / MAX(figures->seconds, 0.001));
@@ -194,6 +196,7 @@ static void json_media(yajl_gen g, const struct run_figures *f)
 	number(g, "plis", r->plis);
 	number(g, "feedbacks", r->feedbacks);
 	number(g, "foreign", r->foreign);
+	number(g, "replayed", r->replayed);
 	yajl_gen_map_close(g);
 }
 
