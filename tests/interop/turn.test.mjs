@@ -24,7 +24,8 @@ async function freePort() {
 before(async () => {
   ports = { plain: await freePort(), tls: await freePort() };
   const urls = [`turn:127.0.0.1:${ports.plain}`, `turn:127.0.0.1:${ports.plain}?transport=tcp`, `turns:127.0.0.1:${ports.tls}?transport=tcp`];
-  server = await Server.start({ workers: 1, mediads: 2, opts: [`turn.urls=${urls.join(",")}`, "turn.secret=a-long-word-for-this-test"] });
+  // Between coturn and the mediads go the same packets as without it: that is where the proxy looks at them.
+  server = await Server.start({ workers: 1, mediads: 2, checked: true, opts: [`turn.urls=${urls.join(",")}`, "turn.secret=a-long-word-for-this-test"] });
   // What the unit does: settings from parleyctl, the server from Debian.
   const conf = path.join(server.dir, "var/parley.conf");
   options = [`turn.urls=${urls.join(",")}`, "turn.secret=a-long-word-for-this-test"].flatMap((o) => ["-o", o]);
