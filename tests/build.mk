@@ -19,11 +19,13 @@ lab_SRCS := $(wildcard tests/lab/*.c) tests/net/wire.c tests/net/dice.c
 $(BUILD)/liblab.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(lab_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-# A bad network: impair, a UDP proxy, and what it is made of (links: net).
-net_SRCS := $(filter-out tests/net/impair.c,$(wildcard tests/net/*.c))
+# Programs that see all media of a server: impair, a UDP proxy that is a bad network, and witness, who only looks; and
+# what they are made of (links: net).
+NET_PROGRAMS := impair witness
+net_SRCS := $(filter-out $(NET_PROGRAMS:%=tests/net/%.c),$(wildcard tests/net/*.c))
 $(BUILD)/libnet.a: $(patsubst %.c,$(BUILD)/obj/%.o,$(net_SRCS))
 	$(Q)rm -f $@ && ar rcs $@ $^
-$(BUILD)/tests/impair: $(BUILD)/obj/tests/net/impair.o $(BUILD)/libnet.a $(BUILD)/liblib.a
+$(NET_PROGRAMS:%=$(BUILD)/tests/%): $(BUILD)/tests/%: $(BUILD)/obj/tests/net/%.o $(BUILD)/libnet.a $(BUILD)/liblib.a
 	@mkdir -p $(@D)
 	@echo "  LD      $@"
 	$(Q)$(CC) -o $@ $^ $(ALL_LDFLAGS) -lm
@@ -61,7 +63,7 @@ endef
 $(foreach t,$(wildcard tests/fuzz/fuzz_*.c),$(eval $(call fuzz_rules,$(t))))
 
 .PHONY: unit stress replays fuzzers fuzz net
-net: $(BUILD)/tests/impair
+net: $(NET_PROGRAMS:%=$(BUILD)/tests/%)
 unit: $(UNIT_TESTS) ## build the unit tests
 stress: $(STRESS_TESTS)
 replays: $(FUZZ_REPLAYS)

@@ -9,7 +9,7 @@ const eventually = (what, check, ms = 120_000, step = 50) => within(what, check,
 
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 1 });
+  server = await Server.start({ workers: 2, mediads: 1, checked: true });
   browser = await launchChromium();
 });
 after(async () => {

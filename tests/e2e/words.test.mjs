@@ -10,7 +10,7 @@ const eventually = (what, check, ms = 120_000, step = 50) => within(what, check,
 const SHOTS = process.env.PARLEY_SHOTS; // a folder for pictures of what is tested
 let server, browser;
 before(async () => {
-  server = await Server.start({ workers: 2, mediads: 1 });
+  server = await Server.start({ workers: 2, mediads: 1, checked: true });
   browser = await launchChromium();
 });
 after(async () => {

@@ -4,6 +4,7 @@ CALL_ID, TOKEN is a stream's, BASE its URL, and it publishes only.
 """
 import sys
 import threading
+import time
 import urllib.request
 from urllib.parse import urljoin
 
@@ -38,9 +39,9 @@ SLOTS = {
 
 
 class Peer:
-    def __init__(self, url, token, others, publishes_only):
-        self.url, self.token, self.others, self.publishes_only = url, token, others, publishes_only
-        self.received = Received(others)
+    def __init__(self, url, token, slots, publishes_only):
+        self.url, self.token, self.slots, self.publishes_only = url, token, slots, publishes_only
+        self.received = Received()
         self.location = None
         self.loop = GLib.MainLoop()
         self.problem = None
@@ -75,7 +76,7 @@ class Peer:
         for line in self.lines():
             if self.publishes_only:
                 line.set_property("direction", way.SENDONLY)
-        for _ in range(0 if self.publishes_only else self.others - 1):
+        for _ in range(0 if self.publishes_only else self.slots - 1):
             for caps in SLOTS.values():
                 self.rtc.emit("add-transceiver", way.RECVONLY, Gst.Caps.from_string(caps))
         # webrtcbin offers NACK and RTX only for what asks for it.
@@ -131,23 +132,29 @@ class Peer:
     def connection(self):
         return self.rtc.get_property("connection-state").value_nick
 
-    def look(self):
-        enough = self.connection() == "connected" if self.publishes_only else self.received.enough()
-        if enough:
-            self.loop.quit()
-        return not enough  # once: the loop runs again while the others look
+    def tell(self):
+        self.received.tell(connection=self.connection(), location=self.location)
+
+    def answer(self):
+        """In a thread of its own: signals need the loop meanwhile."""
+        for _ in sys.stdin:
+            GLib.idle_add(self.tell)
+        GLib.idle_add(self.loop.quit)
+
+    def look(self, until):
+        if self.connection() == "connected":
+            self.tell()
+            threading.Thread(target=self.answer, daemon=True).start()
+            return False
+        if time.monotonic() > until:
+            self.fail(f"not connected: {self.connection()}")
+        return True
 
     def run(self, seconds):
         GLib.timeout_add(20, self.take)
-        GLib.timeout_add(100, self.look)
-        GLib.timeout_add(int(seconds * 1000), self.loop.quit)
+        GLib.timeout_add(100, self.look, time.monotonic() + seconds)
         self.pipeline.set_state(Gst.State.PLAYING)
         self.loop.run()
-        if self.problem is None:
-            self.received.tell(connection=self.connection(), location=self.location)
-            # Its signals need the loop until the others have seen enough, too.
-            threading.Thread(target=lambda: (sys.stdin.read(), self.loop.quit())).start()
-            self.loop.run()
         if self.problem is not None:
             raise SystemExit(self.problem)
         if self.publishes_only:

@@ -1,11 +1,11 @@
 """What members of a call that are made of Python scripts have in common: how they join, and what they tell.
 
-usage: SCRIPT BASE TOKEN CALL_ID OTHERS SECONDS
+usage: SCRIPT BASE TOKEN CALL_ID SLOTS SECONDS
 
-Each offers microphone and camera and as many recvonly slots as it takes to receive OTHERS people. It prints one line of
-JSON when it has seen enough of all of them, after SECONDS at the latest, and leaves when its standard input ends:
-{"lines": {mid: {"kind", "frames", "changes", "loud"}}, …}: frames that were decoded, how many pictures were another than
-the one before, how many pieces of sound were not silent.
+Each offers microphone and camera and as many recvonly lines as it takes to receive SLOTS people. It prints a line of
+JSON when it is connected, which is a failure after SECONDS; another one for each line that it reads; and leaves when its
+standard input ends: {"lines": {mid: {"kind", "frames", "changes", "loud"}}, …}: frames that were decoded, how many
+pictures were another than the one before, how many pieces of sound were not silent.
 """
 import json
 import ssl
@@ -16,15 +16,14 @@ import zlib
 
 import numpy
 
-ENOUGH = 20
 SILENT = 200  # of 32767: what a codec makes of nothing is less
 
 
 class Received:
     """Filled by whatever thread decodes a line; each line by one."""
 
-    def __init__(self, others):
-        self.others, self.lines, self.last = others, {}, {}
+    def __init__(self):
+        self.lines, self.last = {}, {}
 
     def line(self, mid, kind):
         return self.lines.setdefault(mid, {"kind": kind, "frames": 0, "changes": 0, "loud": 0})
@@ -41,12 +40,6 @@ class Received:
         line["frames"] += 1
         if numpy.abs(samples.astype(numpy.int32)).max(initial=0) > SILENT:
             line["loud"] += 1
-
-    def enough(self):
-        full = {"video": 0, "audio": 0}
-        for line in list(self.lines.values()):
-            full[line["kind"]] += line["changes" if line["kind"] == "video" else "loud"] >= ENOUGH
-        return min(full.values()) >= self.others
 
     def tell(self, **more):
         print(json.dumps({"lines": self.lines, **more}), flush=True)
@@ -71,5 +64,5 @@ def send_offer(url, token, sdp):
 
 
 def arguments():
-    base, token, call_id, others, seconds = sys.argv[1:6]
-    return f"{base}/api/v1/calls/{call_id}/media", token, int(others), float(seconds)
+    base, token, call_id, slots, seconds = sys.argv[1:6]
+    return f"{base}/api/v1/calls/{call_id}/media", token, int(slots), float(seconds)

@@ -130,9 +130,7 @@ static void check(struct flow *f, enum reuse_direction direction, const void *da
 
 	if (!reuse_see(&f->leg->reuse, &f->reuse, direction, data, len, &found) || im->found++ >= TOLD_MAX)
 		return;
-	log_error("impair: port %u, %s: SSRC %08x of %s has used index %llu twice, with different packets",
-		  f->leg->port, direction == REUSE_DOWN ? "from the server" : "from the client", found.ssrc,
-		  found.rtcp ? "SRTCP" : "SRTP", (unsigned long long)found.index);
+	reuse_tell(&found, direction, f->leg->port);
 }
 
 static void on_server(struct loop_fd *io, uint32_t events, void *arg)
@@ -326,21 +324,10 @@ static void control_clear(struct leg *leg)
 	wire_set(&leg->down, clock_now_us(), &wire_clean);
 }
 
-static size_t write_counts(char *to, size_t size, const char *direction, const struct reuse_counts *c)
-{
-	return (size_t)snprintf(to, size, "\"%s\":{\"checked\":%llu,\"reused\":%llu,\"unread\":%llu,\"full\":%llu}",
-				direction, (unsigned long long)c->checked, (unsigned long long)c->reused,
-				(unsigned long long)c->unread, (unsigned long long)c->full);
-}
-
 static void control_checked(const struct leg *leg, struct answer *ret)
 {
-	size_t n = (size_t)snprintf(ret->text, sizeof(ret->text), " {");
-
-	n += write_counts(ret->text + n, sizeof(ret->text) - n, "up", &leg->reuse.counts[REUSE_UP]);
-	n += (size_t)snprintf(ret->text + n, sizeof(ret->text) - n, ",");
-	n += write_counts(ret->text + n, sizeof(ret->text) - n, "down", &leg->reuse.counts[REUSE_DOWN]);
-	snprintf(ret->text + n, sizeof(ret->text) - n, "}");
+	ret->text[0] = ' ';
+	reuse_write(&leg->reuse, ret->text + 1, sizeof(ret->text) - 1);
 }
 
 static int control(struct impair *im, char *line, struct answer *ret, struct scenario_error *error)

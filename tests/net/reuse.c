@@ -1,7 +1,9 @@
 #include "tests/net/reuse.h"
 
 #include "lib/ids.h"
+#include "lib/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -333,4 +335,24 @@ bool reuse_see(struct reuse *r, struct reuse_flow *flow, enum reuse_direction di
 	else if (data[0] >= 128 && data[0] < 192)
 		return on_srtp(r, flow, direction, data, len, ret_found);
 	return false;
+}
+
+int reuse_write(const struct reuse *r, char *to, size_t size)
+{
+	const struct reuse_counts *up = &r->counts[REUSE_UP], *down = &r->counts[REUSE_DOWN];
+
+	return snprintf(to, size,
+			"{\"up\":{\"checked\":%llu,\"reused\":%llu,\"unread\":%llu,\"full\":%llu},"
+			"\"down\":{\"checked\":%llu,\"reused\":%llu,\"unread\":%llu,\"full\":%llu}}",
+			(unsigned long long)up->checked, (unsigned long long)up->reused, (unsigned long long)up->unread,
+			(unsigned long long)up->full, (unsigned long long)down->checked,
+			(unsigned long long)down->reused, (unsigned long long)down->unread,
+			(unsigned long long)down->full);
+}
+
+void reuse_tell(const struct reuse_found *found, enum reuse_direction direction, unsigned port)
+{
+	log_error("port %u, %s: SSRC %08x of %s has used index %llu twice, with different packets", port,
+		  direction == REUSE_DOWN ? "from the server" : "from the client", found->ssrc,
+		  found->rtcp ? "SRTCP" : "SRTP", (unsigned long long)found->index);
 }

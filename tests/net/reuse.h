@@ -6,6 +6,8 @@
  *
  *     reuse_see(r, &flow, REUSE_DOWN, data, len, &found)      each datagram, before the network does something to it
  *
+ * Two programs look on: impair.c, a proxy, and witness.c, who stands beside the way.
+ *
  * Index:        of RTP the 48-bit one that RFC 3711, 3.3.1 guesses from the sequence number; of SRTCP the one that the
  *               packet carries, where the association's profile puts it (RFC 3711, 3.4: before the tag; RFC 7714, 9: at
  *               the end). The profile stands in the ServerHello; without that (the proxy came later) SRTCP is not read.
@@ -66,5 +68,9 @@ void reuse_fini(struct reuse *r);
 /* True when this datagram uses an index again; only then *ret_found is set. */
 bool reuse_see(struct reuse *r, struct reuse_flow *flow, enum reuse_direction direction, const uint8_t *data,
 	       size_t len, struct reuse_found *ret_found);
+/* {"up":{…},"down":{…}}, of each direction the struct reuse_counts. As snprintf(): a text that does not fit is cut. */
+int reuse_write(const struct reuse *r, char *to, size_t size);
+/* Says on standard error that the server's port has seen this. */
+void reuse_tell(const struct reuse_found *found, enum reuse_direction direction, unsigned port);
 
 #endif

@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Impair } from "../net/impair.mjs";
+import { Witness } from "../net/witness.mjs";
 import { giveCluster } from "./cluster.mjs";
 
 export const ROOT = path.resolve(import.meta.dirname, "../..");
@@ -60,7 +61,8 @@ export class Server {
   /** options: { workers, mediads, opts: ["media.placement=spread", …], ports, checked }
    *
    * checked: media by UDP go through the proxy of tests/net (server.impair, from port server.outside on), which sees
-   * every packet: stop() throws when an SRTP key has encrypted two packets under one index. */
+   * every packet: stop() throws when an SRTP key has encrypted two packets under one index. "beside": in a network of
+   * the test's own (own-network.mjs) they go their way, by UDP and TCP, and a witness sees them. */
   static async start(options = {}) {
     const server = new Server();
     const mediads = options.mediads ?? 2;
@@ -72,14 +74,15 @@ export class Server {
     server.logFile = path.join(server.dir, "log");
     server.base = `https://localhost:${server.ports.https}`;
     server.adminBase = `http://127.0.0.1:${server.ports.admin}`;
-    server.outside = server.ports.media + (options.checked ? mediads : 0);
+    const proxied = options.checked === true;
+    server.outside = server.ports.media + (proxied ? mediads : 0);
     const opts = [
       `server.workers=${options.workers ?? 2}`,
       `media.processes=${mediads}`,
       "media.placement=spread",
       "limits.signups_per_hour=0",
       "limits.requests_per_second=0",
-      ...(options.checked ? [`media.advertise=127.0.0.1:${server.outside}`] : []),
+      ...(proxied ? [`media.advertise=127.0.0.1:${server.outside}`] : []),
       ...(options.opts ?? []),
     ];
     const env = {
@@ -114,7 +117,8 @@ export class Server {
       }
       await sleep(100);
     }
-    if (options.checked) await server.impairStart(mediads);
+    if (proxied) await server.impairStart(mediads);
+    else if (options.checked === "beside") server.witness = await Witness.start({ port: server.ports.media, ports: mediads });
     return server;
   }
 
@@ -134,19 +138,22 @@ export class Server {
     const result = await this.exited;
     clearTimeout(late);
     try {
-      await this.impairStop();
+      await this.checkerStop();
     } finally {
       if (!process.env.PARLEY_TEST_KEEP) rmSync(this.dir, { recursive: true, force: true });
     }
     return result;
   }
 
-  async impairStop() {
-    if (!this.impair) return;
-    const checked = await this.impair.checked();
-    console.log(`# SRTP seen from outside: ${JSON.stringify(checked)}`);
-    await this.impair.stop();
-    if (checked.down.full > 0) throw new Error("the proxy had no memory to check all packets");
+  async checkerStop() {
+    const checker = this.impair ?? this.witness;
+    if (!checker) return;
+    const checked = await checker.checked();
+    const missed = await this.witness?.missed();
+    console.log(`# SRTP seen from outside: ${JSON.stringify({ ...checked, missed })}`);
+    await checker.stop();
+    if (checked.down.full > 0) throw new Error("there was no memory to check all packets");
+    if (this.witness && checked.down.checked === 0) throw new Error("the witness has seen nothing");
   }
 
   /** { "parley_x{worker=\"0\"}": 3, … } */

@@ -20,8 +20,8 @@ struct client {
 	unsigned rtp;
 	uint32_t ssrc; /* of what came */
 	uint16_t seq;
-	uint8_t last[PEER_DATAGRAM_MAX];
-	size_t last_len;
+	uint8_t last[PEER_DATAGRAM_MAX], last_sealed[PEER_DATAGRAM_MAX];
+	size_t last_len, last_sealed_len;
 	/* Digest of the ciphertext of each (SSRC, sequence number) that came: none comes twice with other bytes. */
 	unsigned seen_len;
 	struct {
@@ -47,6 +47,8 @@ static bool on_receive(struct peer *peer, unsigned socket, const uint8_t *data, 
 	(void)socket;
 	if (data[0] < 128 || (data[1] >= 192 && data[1] <= 223))
 		return true;
+	memcpy(c->last_sealed, data, len);
+	c->last_sealed_len = len;
 	uint32_t ssrc = read32(data + 8);
 	uint16_t seq = (uint16_t)(data[2] << 8 | data[3]);
 	uint64_t digest = hash_bytes(data, len);
@@ -157,6 +159,7 @@ static void test_two_talk(void **state)
 {
 	static struct client a, b;
 	struct id call = id_random();
+	uint8_t copy[PEER_DATAGRAM_MAX];
 
 	(void)state;
 	client_up(&a, &call, 0x1000);
@@ -174,6 +177,13 @@ static void test_two_talk(void **state)
 	assert_int_equal(b.ssrc, b.answer.seat[0].ssrc);
 	assert_memory_equal(a.last + a.last_len - 80, b.last + b.last_len - 80, 80);
 	assert_true(stat_get(&one.stats.shm->mediad[0].packets_forwarded) >= a.rtp + b.rtp);
+	/* No index was used twice; a client to which that happens notices it. */
+	assert_int_equal(peer_replayed(a.peer) + peer_replayed(b.peer), 0);
+	unsigned came = a.rtp;
+	memcpy(copy, a.last_sealed, a.last_sealed_len);
+	peer_on_datagram(a.peer, 0, copy, a.last_sealed_len);
+	assert_int_equal(a.rtp, came);
+	assert_int_equal(peer_replayed(a.peer), 1);
 	peer_free(a.peer);
 	peer_free(b.peer);
 }

@@ -191,7 +191,8 @@ void media_received_add(const struct media *m, struct receiver_counts *sum)
 {
 	add((uint64_t *)sum, (const uint64_t *)&m->received_before, sizeof(*sum));
 	if (m->receiver) {
-		const struct receiver_counts now = receiver_counts(m->receiver);
+		struct receiver_counts now = receiver_counts(m->receiver);
+		now.replayed = peer_replayed(m->peer);
 		add((uint64_t *)sum, (const uint64_t *)&now, sizeof(*sum));
 	}
 }

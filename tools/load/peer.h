@@ -106,6 +106,9 @@ int peer_send_rtp(struct peer *peer, const uint8_t *packet, size_t len);
 int peer_send_rtcp(struct peer *peer, const uint8_t *packet, size_t len);
 /* As it is. */
 int peer_send_raw(struct peer *peer, unsigned socket, const void *data, size_t len);
+/* How many packets came under an index that their key had used already. A network that doubles packets makes such ones;
+ * where none does, the server has encrypted two packets alike, which breaks both. */
+uint64_t peer_replayed(const struct peer *peer);
 /* close_notify. */
 void peer_close(struct peer *peer);
 

@@ -322,7 +322,10 @@ void peer_on_media(struct peer *peer, unsigned socket, uint8_t *data, size_t len
 
 	if (!peer->in)
 		return;
-	if ((rtcp ? srtp_unprotect_rtcp(peer->in, data, &n) : srtp_unprotect(peer->in, data, &n)) != srtp_err_status_ok)
+	srtp_err_status_t status = rtcp ? srtp_unprotect_rtcp(peer->in, data, &n) : srtp_unprotect(peer->in, data, &n);
+	/* The second one is from further back than libsrtp remembers. */
+	peer->replayed += status == srtp_err_status_replay_fail || status == srtp_err_status_replay_old;
+	if (status != srtp_err_status_ok)
 		return;
 	if (rtcp && peer->ops.on_rtcp)
 		peer->ops.on_rtcp(peer, socket, data, (size_t)n, peer->config.arg);
@@ -336,4 +339,9 @@ void peer_on_dtls(struct peer *peer, const uint8_t *data, size_t len)
 	peer->datagram_len = len;
 	dtls_go_on(peer);
 	peer->datagram = NULL;
+}
+
+uint64_t peer_replayed(const struct peer *peer)
+{
+	return peer->replayed;
 }

@@ -40,6 +40,7 @@ struct peer {
 	const uint8_t *datagram;
 	size_t datagram_len;
 	srtp_t in, out;
+	uint64_t replayed;
 	const char *profile;
 };
 

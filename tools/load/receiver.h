@@ -24,7 +24,8 @@ struct receiver_counts {
 	uint64_t audio, video;	 /* packets of streams, once each */
 	uint64_t repaired, gaps, duplicates;
 	uint64_t keyframes, nacks, plis, feedbacks;
-	uint64_t foreign; /* of a person other than the one whom seats tell, for 5 s and more */
+	uint64_t foreign;  /* of a person other than the one whom seats tell, for 5 s and more */
+	uint64_t replayed; /* refused before they come here; filled in by whoever has the peer (peer_replayed()) */
 };
 
 struct receiver_ops {

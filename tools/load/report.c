@@ -79,6 +79,8 @@ static void table_media(FILE *f, const struct run_figures *figures)
 		"receivers asked", r->nacks, r->plis, r->feedbacks);
 	if (r->foreign > 0)
 		fprintf(f, "  %-28s %" PRIu64 " packets of somebody else than seats told\n", "wrong", r->foreign);
+	if (r->replayed > 0)
+		fprintf(f, "  %-28s %" PRIu64 " packets under an index that was used before\n", "wrong", r->replayed);
 	table_outside(f, figures);
 }
 
@@ -217,6 +219,7 @@ static void json_media(yajl_gen g, const struct run_figures *f)
 	number(g, "plis", r->plis);
 	number(g, "feedbacks", r->feedbacks);
 	number(g, "foreign", r->foreign);
+	number(g, "replayed", r->replayed);
 	yajl_gen_map_close(g);
 }
 

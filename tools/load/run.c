@@ -178,7 +178,8 @@ static void measure_begin(struct run *run)
 	for (unsigned i = 0; i < run->people.len; i++) {
 		struct person *p = &run->people.person[i];
 		run->received_before[i] = person_received(p);
-		run->received_before[i].gaps = 0; /* of the whole time: what is missing now may still come */
+		/* Of the whole time: what is missing now may still come, and an index is used twice at any time. */
+		run->received_before[i].gaps = run->received_before[i].replayed = 0;
 		run->sent_before[i] = person_sent(p);
 		if (run->options.turn_ms == 0 && p->publishes && p->index - p->first < run->options.speakers)
 			person_speak(p, true);

@@ -62,7 +62,7 @@ struct probe {
 struct run_figures {
 	unsigned failed, connected;
 	double seconds;			 /* of MEASURE */
-	struct receiver_counts received; /* of MEASURE and DRAIN; gaps: since the join */
+	struct receiver_counts received; /* of MEASURE and DRAIN; gaps, replayed: since the join */
 	struct publisher_counts sent;
 	struct histogram delay, join, picture, switched;
 	uint64_t turns, switches_expected, switches_missed, shown_before;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { levelOf } from '../src/call/level'
 import { usualCodecs } from '../src/call/peer'
 import { SpeakerWatch } from '../src/call/speaking'
-import { barsOf, flowBetween, readSample, SteadyBars } from '../src/call/stats'
+import { arrivedIn, barsOf, flowBetween, readSample, SteadyBars } from '../src/call/stats'
 
 const report = (entries: Record<string, unknown>[]) =>
   new Map(entries.map((entry, n) => [String(n), { id: String(n), ...entry }])) as unknown as RTCStatsReport
@@ -51,6 +51,16 @@ describe('figures', () => {
     expect(flowBetween(null, now)).toBeNull()
     expect(flowBetween(now, before)).toBeNull()
     expect(readSample(report([]), 1).heard).toBeNull()
+  })
+
+  it('tell what has arrived, by the transport or, in Firefox, by its ways', () => {
+    const pair = (bytesReceived?: number) => ({ type: 'candidate-pair', responsesReceived: 9, bytesReceived })
+    const transport = { type: 'transport', packetsReceived: 7, bytesReceived: 700 }
+    expect(arrivedIn(report([transport, pair(300), pair(400)]))).toBe(7)
+    expect(arrivedIn(report([{ type: 'transport', bytesReceived: 700 }]))).toBe(700)
+    expect(arrivedIn(report([pair(300), pair(), pair(400)]))).toBe(700)
+    expect(arrivedIn(report([pair(0)]))).toBe(0)
+    expect(arrivedIn(report([pair(), inbound(1000, 10, 0)]))).toBeNull()
   })
 
   it('of the layers of a camera are one line, as large as the largest', () => {

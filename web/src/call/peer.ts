@@ -5,7 +5,7 @@
  * or a screen that comes later, nor people who join need another offer. */
 import { encodingsFor, heightOf, RIDS } from './layers'
 import type { Sample } from './stats'
-import { readSample } from './stats'
+import { arrivedIn, readSample } from './stats'
 import { answerAnew, LOOK_EVERY_MS, WayWatch } from './ways'
 
 export type PeerState = 'connecting' | 'connected' | 'disconnected' | 'failed'
@@ -259,11 +259,7 @@ export class Peer implements PeerLike {
   }
 
   private async arrived(): Promise<number | null> {
-    let arrived: number | null = null
-    for (const entry of (await this.pc.getStats()).values())
-      if (entry.type === 'transport')
-        arrived = (arrived ?? 0) + Number(entry.packetsReceived ?? entry.bytesReceived)
-    return Number.isNaN(arrived) ? null : arrived
+    return arrivedIn(await this.pc.getStats())
   }
 
   /** ICE restarts; the answer is the last one under another name. What goes wrong is left to who asks the server. */

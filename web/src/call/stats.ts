@@ -74,6 +74,23 @@ export function readSample(report: RTCStatsReport, at: number): Sample {
   return sample
 }
 
+/** Rises while anything but answers to checks arrives; null when that is not told. Firefox has no transports: there each
+ * way counts what came over it. */
+export function arrivedIn(report: RTCStatsReport): number | null {
+  let transports: number | null = null
+  let pairs: number | null = null
+  report.forEach((entry: Entry) => {
+    if (entry.type === 'transport') {
+      const count = number(entry.packetsReceived) ?? number(entry.bytesReceived)
+      if (count !== null) transports = (transports ?? 0) + count
+    } else if (entry.type === 'candidate-pair') {
+      const count = number(entry.bytesReceived)
+      if (count !== null) pairs = (pairs ?? 0) + count
+    }
+  })
+  return transports ?? pairs
+}
+
 function readLine(entry: Entry, byId: Map<unknown, Entry>): LineSample | null {
   if (typeof entry.mid !== 'string' || (entry.kind !== 'audio' && entry.kind !== 'video')) return null
   const inbound = entry.type === 'inbound-rtp'
