@@ -1,6 +1,7 @@
 #include "mediad/rate.h"
 
 #include "mediad/call.h"
+#include "mediad/sound.h"
 
 #include <string.h>
 
@@ -400,9 +401,12 @@ static void run(struct media_peer *peer, int64_t now_us)
 	peer->rate.due = false;
 	look(peer, now_us);
 	struct alloc_path path = path_of(peer, now_us);
+	sound_look(peer, now_us);
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
-		if (takes_part(peer->seat[i]))
-			seats[n++] = describe(peer->seat[i], now_us);
+		if (!takes_part(peer->seat[i]))
+			continue;
+		seat_look(peer->seat[i], now_us);
+		seats[n++] = describe(peer->seat[i], now_us);
 	}
 	uint32_t wanted_bps = alloc_run(&peer->rate.alloc, &path, seats, n, now_us);
 	apply(peer, &path, seats, now_us);

@@ -87,7 +87,8 @@ struct stats_mediad {
 	stat_t paced_wait_us;	 /* so long in all, */
 	stat_t paced_longest_us; /* and so long one of them */
 	stat_t paced_dropped;	 /* never left */
-	stat_t reserved[17];
+	stat_t packed_packets;	 /* parley_mediad_packed_packets_total{mediad}: sound, several frames in one */
+	stat_t reserved[16];
 } SHM_ALIGNED;
 
 struct stats_region {
