@@ -308,6 +308,8 @@ export class Peer implements PeerLike {
       await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart }))
       if (this.answer !== answer) return
       await this.pc.setRemoteDescription({ type: 'answer', sdp: this.named(answer) })
+      // Chromium switches on all layers that an answer names.
+      void this.adaptLayers()
     } catch {
       if (state() === 'have-local-offer')
         await this.pc.setLocalDescription({ type: 'rollback' }).catch(() => undefined)
