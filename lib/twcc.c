@@ -47,8 +47,9 @@ void twcc_on_packet(struct twcc *twcc, uint16_t seq, bool marker, int64_t now_us
 	*arrival(twcc, number) = now_us;
 	twcc->begin = MIN(twcc->begin, number);
 	if (twcc->due_us == TWCC_NEVER_DUE)
-		twcc->due_us = now_us + TWCC_INTERVAL_US;
-	if ((marker && now_us - twcc->told_us >= TWCC_MARKER_US) || twcc->highest - twcc->begin >= TWCC_WINDOW / 2)
+		twcc->due_us = MAX(now_us + TWCC_INTERVAL_US, twcc->told_us + twcc->apart_us);
+	if ((marker && now_us - twcc->told_us >= MAX(TWCC_MARKER_US, twcc->apart_us)) ||
+	    twcc->highest - twcc->begin >= TWCC_WINDOW / 2)
 		twcc->due_us = now_us;
 }
 

@@ -3,7 +3,8 @@
  *
  * One per transport: all its m-lines share one counter. Feedback is due 100 ms after the first arrival that
  * was not told, 50 ms after the last feedback at the end of a frame (marker), and at once when half of
- * the window waits. What is missing is told as lost; when it comes later it is told again.
+ * the window waits; never sooner than apart_us after the last one, for who has a narrow way back. What is missing is
+ * told as lost; when it comes later it is told again.
  *
  * Pure: times in, bytes out. */
 #ifndef PARLEY_LIB_TWCC_H
@@ -17,9 +18,10 @@
 struct twcc {
 	bool started;
 	uint8_t number;
-	int64_t highest; /* unwrapped number seen */
-	int64_t begin;	 /* the first that no feedback has told */
-	int64_t told_us; /* when the last feedback was built */
+	int64_t highest;  /* unwrapped number seen */
+	int64_t begin;	  /* the first that no feedback has told */
+	int64_t told_us;  /* when the last feedback was built */
+	int64_t apart_us; /* the caller's; 0 = as above */
 	int64_t due_us;
 	int64_t at_us[TWCC_WINDOW]; /* by number mod TWCC_WINDOW */
 };

@@ -183,7 +183,7 @@ static void on_call_here(struct media *media, unsigned k, const struct id *id)
 }
 
 /* Mediad k takes these layers. */
-static void set_interest(struct track *track, unsigned k, unsigned layers)
+static void set_interest(struct track *track, unsigned k, unsigned layers, bool lower)
 {
 	uint64_t bit = UINT64_C(1) << k;
 
@@ -193,6 +193,7 @@ static void set_interest(struct track *track, unsigned k, unsigned layers)
 		else
 			atomic_fetch_and_explicit(&track->rec->layer[i].interested, ~bit, memory_order_relaxed);
 	}
+	demand_set_lower(track, k, lower);
 	demand_changed(track);
 }
 
@@ -203,7 +204,7 @@ static void drop_interest(struct call *call, uint64_t bit, unsigned k)
 			struct track *track = peer->track[i];
 			if (!track)
 				continue;
-			set_interest(track, k, 0);
+			set_interest(track, k, 0, false);
 			track->announced &= ~bit;
 			track->announce_due &= ~bit;
 			track->loss[k] = 0;
@@ -345,10 +346,10 @@ static void flush_hello(struct media *media)
 static void flush_remote(struct track *track)
 {
 	struct media *media = track->media;
-	struct msg_subscribe msg = { .handle = track->handle, .layers = track->watched };
+	struct msg_subscribe msg = { .handle = track->handle, .layers = track->watched, .lower = track->lower };
 	int err;
 
-	if (track->watched == track->subscribed)
+	if (track->watched == track->subscribed && (track->lower == track->lower_asked || !track->watched))
 		return;
 	if (track->watched)
 		err = relay_tell(media, track->mediad, MSG_TRACK_SUBSCRIBE, &msg, sizeof(msg));
@@ -359,6 +360,7 @@ static void flush_remote(struct track *track)
 		return;
 	}
 	track->subscribed = track->watched;
+	track->lower_asked = track->watched && track->lower;
 	if (track->subscribed)
 		relay_run_by(media, 0);
 }
@@ -395,7 +397,7 @@ static void on_subscribe(struct media *media, unsigned k, const struct msg_subsc
 	struct track *track = relay_find_local(media, msg->handle);
 
 	if (track)
-		set_interest(track, k, msg->layers);
+		set_interest(track, k, msg->layers, msg->lower);
 }
 
 static void on_unsubscribe(struct media *media, unsigned k, uint64_t handle)
@@ -404,7 +406,7 @@ static void on_unsubscribe(struct media *media, unsigned k, uint64_t handle)
 
 	if (!track)
 		return;
-	set_interest(track, k, 0);
+	set_interest(track, k, 0, false);
 	track->loss[k] = 0;
 }
 

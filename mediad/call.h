@@ -16,6 +16,7 @@
 #include "lib/rtcp.h"
 #include "lib/twcc.h"
 #include "mediad/bwe.h"
+#include "mediad/lean.h"
 #include "mediad/media.h"
 #include "mediad/pacing.h"
 #include "mediad/rate.h"
@@ -29,7 +30,7 @@
 #define PEER_LEARN_PER_SECOND 64  /* new SSRCs that are looked at */
 /* bit/s */
 #define PEER_RATE_START	    300000
-#define PEER_RATE_MIN	    50000
+#define PEER_RATE_MIN	    20000 /* less than one voice */
 #define PEER_RATE_MAX	    50000000
 #define PEER_RTT_DEFAULT_US (100 * USEC_PER_MSEC)
 
@@ -95,6 +96,7 @@ struct media_peer {
 	struct bwe *bwe;   /* what the path to him takes; NULL: no m-line sends with transport-wide numbers */
 	struct peer_rate rate;
 	struct red red;		     /* is sound sent twice */
+	struct lean lean;	     /* does it fit at all */
 	struct pacing *pacing;	     /* NULL: the path takes everything, nothing waits */
 	uint32_t twcc_media;	     /* SSRC named in feedback: the last that spoke */
 	struct rtp_clock_peer clock; /* the publisher's NTP clock against ours */

@@ -11,7 +11,14 @@
 #define ALIVE_US     USEC_PER_SEC
 #define BPS_NEWS_PCT 25
 #define SHARE_NEWS   25			   /* 255ths */
+#define SOUND_TRIES  3			   /* so often it is told that it is over */
 #define TOGETHER_US  (100 * USEC_PER_MSEC) /* the layers of one picture come within that */
+
+/* Somebody needs fewer bits of it. */
+static bool track_is_lower(const struct track *track)
+{
+	return track->lower || track->demand.lower_elsewhere;
+}
 
 void demand_init(struct track *track)
 {
@@ -26,7 +33,7 @@ void demand_list(struct track *track)
 	/* A picture of one layer is measured where it comes from: what it costs must be known where it is not taken. */
 	bool measured = track->peer && track->media_kind == MEDIA_VIDEO;
 
-	if ((track->layers_len <= 1 && !measured) || track->layered_link)
+	if ((track->layers_len <= 1 && !measured && !track_is_lower(track)) || track->layered_link)
 		return;
 	LIST_ADD(media->layered, track, layered_next, layered_link);
 	if (media->layers_due_us == MEDIA_NEVER_DUE) {
@@ -45,6 +52,29 @@ void demand_changed(struct track *track)
 	announce_watched_changed(track);
 	if (track->rec && track->layered_link)
 		track->demand.due = track->media->demand_due = true;
+}
+
+void demand_lower_changed(struct track *track)
+{
+	bool lower = false;
+
+	for (const struct seat *seat = track->seats; seat; seat = seat->next)
+		lower |= seat->lower;
+	if (lower == track->lower)
+		return;
+	track->lower = lower;
+	if (track->rec)
+		demand_list(track);
+	demand_changed(track);
+}
+
+void demand_set_lower(struct track *track, unsigned k, bool lower)
+{
+	uint64_t bit = UINT64_C(1) << k;
+
+	track->demand.lower_elsewhere =
+		lower ? track->demand.lower_elsewhere | bit : track->demand.lower_elsewhere & ~bit;
+	demand_list(track);
 }
 
 /* ---- what the publisher is told ---- */
@@ -108,12 +138,43 @@ static int tell(struct track *track, unsigned active)
 	return mediad_event(track->media->md, t->rec->worker, MSG_LAYERS, &msg, sizeof(msg));
 }
 
+static int tell_sound(const struct track *track, bool lower)
+{
+	const struct transport *t = track->peer->t;
+	struct msg_sound msg = {
+		.transport = t->handle,
+		.call = t->rec->call,
+		.member = t->rec->member,
+		.bps = lower ? LEAN_VOICE_BPS : 0,
+	};
+
+	memcpy(msg.mid, t->rec->mline[track->mline].mid, sizeof(msg.mid));
+	return mediad_event(track->media->md, t->rec->worker, MSG_SOUND, &msg, sizeof(msg));
+}
+
+static void settle_sound(struct track *track, int64_t now_us)
+{
+	bool lower = track_is_lower(track), changed = lower != track->demand.lower_told;
+	bool again = track->demand.tries > 0 && (lower || track->demand.tries < SOUND_TRIES) &&
+		     now_us - track->demand.told_us >= DEMAND_SOUND_US;
+
+	if ((!changed && !again) || tell_sound(track, lower) < 0)
+		return;
+	track->demand.tries = changed ? 1 : track->demand.tries + 1;
+	track->demand.lower_told = lower;
+	track->demand.told_us = now_us;
+}
+
 static void settle(struct track *track, int64_t now_us)
 {
 	unsigned active = needed(track, now_us), all = (1u << track->layers_len) - 1;
 	bool changed = active != (track->demand.told & all);
 
 	track->demand.due = false;
+	if (track->media_kind == MEDIA_AUDIO) {
+		settle_sound(track, now_us);
+		return;
+	}
 	if (track->layers_len <= 1)
 		return;
 	if (!changed && !is_ignored(track, active, now_us))
@@ -234,6 +295,11 @@ int64_t demand_run(struct media *media, int64_t now_us)
 	if (media->layers_due_us > now_us)
 		return media->layers_due_us;
 	for (struct track *track = media->layered; track; track = track->layered_next) {
+		if (track->media_kind == MEDIA_AUDIO) {
+			if (track->rec)
+				settle(track, now_us);
+			continue;
+		}
 		if (track->rec && measure(track, now_us)) {
 			track_layers_changed(track, now_us);
 		} else {

@@ -11,6 +11,10 @@
  * little bandwidth, an older page) is harmless. Measured:  ten times a second; a layer that begins is noticed with its
  * first packet (track.c).
  *
+ * Sound:     a microphone's publisher is asked for fewer bits while somebody who hears him has a path that takes no
+ * more (sound.h), and told when that is over: MSG_SOUND; again every DEMAND_SOUND_US, as long as it lasts and a few
+ *            times after.
+ *
  * Callers:   the parts of the media side. Nothing here is done per packet. */
 #ifndef PARLEY_MEDIAD_DEMAND_H
 #define PARLEY_MEDIAD_DEMAND_H
@@ -23,6 +27,7 @@
 #define DEMAND_ALONE_US	     (60 * USEC_PER_SEC)
 #define DEMAND_REPEAT_US     USEC_PER_SEC
 #define DEMAND_REPEAT_MAX_US (32 * USEC_PER_SEC)
+#define DEMAND_SOUND_US	     (8 * USEC_PER_SEC)
 
 /* A local track begins: all its layers may be sent. */
 void demand_init(struct track *track);
@@ -31,6 +36,10 @@ void demand_list(struct track *track);
 void demand_unlist(struct track *track);
 /* What seats here, or other mediads, take of a track has changed; told at the end of the turn. */
 void demand_changed(struct track *track);
+/* Whether seats here need fewer bits of it has changed, perhaps; */
+void demand_lower_changed(struct track *track);
+/* whether mediad k does. */
+void demand_set_lower(struct track *track, unsigned k, bool lower);
 void demand_flush(struct media *media, int64_t now_us);
 /* Returns when to come again. */
 int64_t demand_run(struct media *media, int64_t now_us);

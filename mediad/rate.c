@@ -2,6 +2,7 @@
 
 #include "lib/list.h"
 #include "mediad/call.h"
+#include "mediad/sound.h"
 
 #include <string.h>
 
@@ -426,12 +427,14 @@ static void run(struct media_peer *peer, int64_t now_us)
 
 	peer->rate.due = false;
 	look(peer, now_us);
+	sound_look(peer, now_us);
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
 		struct seat *seat = peer->seat[i];
 		if (seat)
 			seat->meter.wanted_bps = 0;
 		if (!takes_part(seat))
 			continue;
+		seat_look(seat, now_us);
 		seats[n] = describe(seat, now_us);
 		seat->meter.wanted_bps = alloc_wanted(&seats[n++], 1);
 	}

@@ -3,6 +3,7 @@
 #include "lib/list.h"
 #include "mediad/call.h"
 #include "mediad/announce.h"
+#include "mediad/demand.h"
 #include "mediad/quality.h"
 #include "mediad/report.h"
 #include "mediad/seat_out.h"
@@ -96,8 +97,10 @@ struct seat *seat_free(struct seat *seat)
 	struct track *track = seat->source;
 	pacing_forget(seat);
 	seat_unlink(seat);
-	if (track)
+	if (track) {
 		track_seats_changed(track);
+		demand_lower_changed(track);
+	}
 	session_seat_free(&seat->peer->media->md->table, seat->rec);
 	stat_add(&seat->peer->media->md->counters->seats, (uint64_t)-1);
 	free(seat);
@@ -251,6 +254,31 @@ void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us)
 	seat_want_keyframe(seat, now_us);
 }
 
+/* The camera is on, and was there; sound comes, so its client is. */
+static bool camera_is_dry(const struct track *camera, int64_t now_us)
+{
+	int64_t last_us = track_last_packet_us(camera);
+
+	if (last_us == 0 || now_us - last_us < SEAT_DRY_US || member_mutes(camera->member, camera->kind))
+		return false;
+	for (const struct track *track = camera->member->tracks; track; track = track->member_next) {
+		if (track->kind == TRACK_MICROPHONE && now_us - track_last_packet_us(track) < SEAT_ALIVE_US)
+			return true;
+	}
+	return false;
+}
+
+void seat_look(struct seat *seat, int64_t now_us)
+{
+	enum seat_state state = seat_state(seat);
+
+	if ((state != SEAT_LIVE && state != SEAT_WAITING) || !seat->source || seat->source->kind != TRACK_CAMERA ||
+	    !camera_is_dry(seat->source, now_us))
+		return;
+	seat_unmap(seat);
+	seat_move(seat, SEAT_WEAK);
+}
+
 /* False: a picture is under way; the call is seated again when it is whole. */
 static bool seat_may_leave(struct seat *seat, int64_t now_us)
 {
@@ -271,12 +299,15 @@ static void seat_take_source(struct seat *seat, struct track *track, int64_t now
 
 	seat->leave_us = 0;
 	seat_unlink(seat);
-	if (old)
+	if (old) {
 		track_seats_changed(old);
+		demand_lower_changed(old);
+	}
 	seat_unmap(seat);
 	seat->choice = (struct layer_choice){ 0 };
 	seat->codec_known = false;
 	seat->mismatch_logged = false;
+	seat->unheard = seat->lower = false;
 	seat->limit = rate_begin(seat, track);
 	seat_set_left_out(seat, seat->limit < ALLOC_ALL ? LAYER_TEMPORALS_MAX - 1 : 0);
 	rate_changed(seat->peer);
@@ -631,23 +662,12 @@ static void seat_fill(struct seat *seat, const struct track_packet *packet, uint
 	(void)seat_send(seat, &write, packet->now_us);
 }
 
-void seat_forward(struct seat *seat, const struct track_packet *packet)
+/* What is known of it goes out as the packet of that index. */
+static void seat_put(struct seat *seat, const struct track_packet *packet, const struct thin_shift *shift,
+		     uint64_t index)
 {
 	const struct ring_head *head = packet->head;
 	struct session_seat *rec = seat->rec;
-	struct thin_shift shift;
-	uint64_t index;
-	bool fill;
-
-	if (!peer_can_send(seat->peer) || seat_is_closed(seat, packet->now_us) || seat_is_paused(seat) ||
-	    track_is_silenced(packet->track) || !seat_match_codec(seat) ||
-	    head->payload_type != packet->track->codec.pt || !seat_accepts(seat, packet) ||
-	    !seat_index(seat, packet, &shift, &fill, &index))
-		return;
-	if (UNLIKELY(fill)) {
-		seat_fill(seat, packet, index);
-		return;
-	}
 	bool first = seat->report_due;
 	struct seat_write write = {
 		.head = head,
@@ -655,7 +675,7 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 		.index = index,
 		.ssrc = rec->ssrc,
 		.timestamp = head->timestamp + rec->timestamp_offset,
-		.picture_id = (uint16_t)(head->picture_id + rec->picture_id_offset - shift.pictures) & 0x7fff,
+		.picture_id = (uint16_t)(head->picture_id + rec->picture_id_offset - shift->pictures) & 0x7fff,
 		.tl0picidx = (uint8_t)(head->tl0picidx + rec->tl0picidx_offset),
 		.pt = rec->pt,
 		/* RFC 3551 4.1: audio that begins after a pause says so. */
@@ -685,6 +705,50 @@ void seat_forward(struct seat *seat, const struct track_packet *packet)
 		seat_close(seat, packet->now_us);
 	if (seat->peer->call->reseat_due)
 		seating_later(seat->peer->call);
+}
+
+void seat_send_as_next(struct seat *seat, const struct track_packet *packet)
+{
+	static const struct thin_shift none;
+
+	seat_put(seat, packet, &none, atomic_load_explicit(&seat->rec->next, memory_order_relaxed));
+}
+
+void seat_go_on_from(struct seat *seat, const struct track_packet *packet)
+{
+	seat->rec->source_base = packet->head->index;
+	seat->rec->out_base = atomic_load_explicit(&seat->rec->next, memory_order_relaxed);
+	thin_begin(&seat->thin, packet->head->index);
+}
+
+void seat_set_unheard(struct seat *seat, bool unheard)
+{
+	seat->unheard = unheard;
+	if (unheard)
+		seat->mapped = false; /* it begins anew: what is not forwarded leaves no hole */
+}
+
+void seat_forward(struct seat *seat, const struct track_packet *packet)
+{
+	const struct ring_head *head = packet->head;
+	struct thin_shift shift;
+	uint64_t index;
+	bool fill;
+
+	if (!peer_can_send(seat->peer) || seat_is_closed(seat, packet->now_us) || seat_is_paused(seat) ||
+	    track_is_silenced(packet->track) || !seat_match_codec(seat) ||
+	    head->payload_type != packet->track->codec.pt || UNLIKELY(seat->unheard) || !seat_accepts(seat, packet))
+		return;
+	if (UNLIKELY(seat->pack.on || seat->peer->lean.packs) && seat->rec->media == MEDIA_AUDIO &&
+	    pack_takes(seat, packet))
+		return;
+	if (!seat_index(seat, packet, &shift, &fill, &index))
+		return;
+	if (UNLIKELY(fill)) {
+		seat_fill(seat, packet, index);
+		return;
+	}
+	seat_put(seat, packet, &shift, index);
 }
 
 void seat_on_keyframe_request(struct seat *seat, int64_t now_us)

@@ -3,7 +3,8 @@
  *   EMPTY ──source──▶ WAITING ──first packet of a key frame (audio: first packet) sent──▶ LIVE
  *   LIVE, WAITING ──other source──▶ WAITING      LIVE, WAITING ──its member pauses──▶ PAUSED ──goes on──▶ WAITING
  *   any with a source ──its lowest layer does not fit any more──▶ WEAK ──it does again──▶ WAITING
- *   any ──no source──▶ EMPTY
+ *   LIVE, WAITING ──its member's sound comes, and of the camera, which is on, nothing for SEAT_DRY_US──▶ WEAK ──it
+ * comes again──▶ LIVE any ──no source──▶ EMPTY
  *
  * Sequence:  out index = out_base + (source index − source_base): what the publisher's network lost leaves a
  *            hole that a late or repeated packet fills, once. A new source begins at the next index.
@@ -20,9 +21,13 @@
 #define PARLEY_MEDIAD_SEAT_H
 
 #include "mediad/codec.h"
+#include "mediad/pack.h"
 #include "mediad/rate.h"
 #include "mediad/thin.h"
 #include "mediad/track.h"
+
+#define SEAT_DRY_US   (2 * USEC_PER_SEC)
+#define SEAT_ALIVE_US (500 * USEC_PER_MSEC)
 
 struct media_peer;
 
@@ -75,6 +80,10 @@ struct seat {
 		uint64_t index; /* the first that waits */
 		int64_t begun_us;
 	} late;
+	/* On a path that hardly takes sound (lean.h). */
+	struct pack pack;
+	bool unheard; /* others speak, and there is no room for more */
+	bool lower;   /* who is heard should send fewer bits */
 	/* Retransmissions allowed: one more with each packet, so they never cost more than the stream itself. */
 	uint32_t resend_budget;
 	uint32_t resent_ms[SESSION_HISTORY];  /* when each was retransmitted last; 0 = never */
@@ -105,12 +114,20 @@ void seat_choose(struct seat *seat, int64_t now_us);
 void seat_set_limit(struct seat *seat, unsigned limit, int64_t now_us);
 /* And of the highest of these not so many upper temporal layers. */
 void seat_set_left_out(struct seat *seat, unsigned left_out);
+/* Does its member's way take no picture? */
+void seat_look(struct seat *seat, int64_t now_us);
 /* A key frame waits: may it begin? */
 bool seat_begins(const struct seat *seat, int64_t now_us);
 /* What flows goes on after all: what was held back follows. */
 void seat_release(struct seat *seat, int64_t now_us);
 
 void seat_forward(struct seat *seat, const struct track_packet *packet);
+/* Sound: a packet goes out with the stream's next number, whatever its source's is; */
+void seat_send_as_next(struct seat *seat, const struct track_packet *packet);
+/* and from this one on numbers follow the source's again. */
+void seat_go_on_from(struct seat *seat, const struct track_packet *packet);
+/* Sound: others speak, and there is no room for it now; or it is heard again. */
+void seat_set_unheard(struct seat *seat, bool unheard);
 /* The receiver misses seq of our media SSRC. */
 void seat_on_nack(struct seat *seat, uint16_t seq, int64_t now_us);
 /* What was sent again is sent once more, asked or not. */

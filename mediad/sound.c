@@ -1,10 +1,16 @@
 #include "mediad/sound.h"
 
 #include "mediad/call.h"
+#include "mediad/demand.h"
 
 #define SOUND_US	 (500 * USEC_PER_MSEC) /* a seat that sent sound so long ago does so now */
 #define LOSS_FRESH_US	 (10 * USEC_PER_SEC)
 #define ROOM_UNKNOWN_BPS 1000000
+#define MET_US		 USEC_PER_SEC /* congestion that was met so long ago is met now */
+#define TOLD_US		 USEC_PER_SEC /* an estimate that nothing was told of for so long is no estimate */
+#define FEEDBACK_BITS	 800	      /* of one transport-wide feedback on the wire, */
+#define FEEDBACK_SHARE	 0.05	      /* that may take so much of a path known to be narrow */
+#define FEEDBACK_MAX_US	 (250 * USEC_PER_MSEC)
 
 /* ---- what goes along ---- */
 
@@ -27,6 +33,8 @@ static unsigned red_depth(struct media_peer *peer, int64_t now_us)
 	unsigned streams = 0;
 	uint8_t worst = 0;
 
+	if (UNLIKELY(peer->lean.packs))
+		return 0;
 	if (LIKELY(!red_is_due(&peer->red, now_us)))
 		return peer->red.depth;
 	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
@@ -173,4 +181,115 @@ static bool late_ends(struct seat *seat, const struct seat_write *write, int64_t
 bool sound_leaves(struct seat *seat, const struct seat_write *write, int64_t now_us)
 {
 	return seat->late.waits ? late_ends(seat, write, now_us) : !late_begins(seat, write, now_us);
+}
+
+/* ---- a path that hardly takes it ---- */
+
+static bool is_voice(const struct seat *seat, int64_t now_us)
+{
+	return seat_state(seat) != SEAT_PAUSED && now_us - track_last_packet_us(seat->source) < SOUND_US;
+}
+
+static bool is_congested(const struct media_peer *peer, int64_t now_us)
+{
+	const struct bwe *bwe = peer->bwe;
+	int64_t cut_us = bwe_cut_us(bwe);
+
+	/* Where nothing is told, that is an outage. */
+	return now_us - bwe->feedback_us < TOLD_US &&
+	       ((cut_us && now_us - cut_us < MET_US) || bwe_queue_us(bwe) >= BWE_QUEUE_FULL_US);
+}
+
+/* Who spoke last comes first; among those who never did, who is heard now. */
+static bool comes_before(const struct seat *a, const struct seat *b)
+{
+	const struct member *speaker = a->peer->call->talk.speaker, *m = a->source->member, *n = b->source->member;
+
+	if ((m == speaker) != (n == speaker))
+		return m == speaker;
+	if (m->spoke_us != n->spoke_us)
+		return m->spoke_us > n->spoke_us;
+	return !a->unheard && b->unheard;
+}
+
+static bool has_room(const struct seat *const *seat, unsigned n, unsigned i)
+{
+	unsigned before = 0;
+
+	for (unsigned k = 0; k < n; k++)
+		before += k != i && (comes_before(seat[k], seat[i]) || (k < i && !comes_before(seat[i], seat[k])));
+	return before < seat[i]->peer->lean.heard;
+}
+
+/* Who is heard, and asked for fewer bits. */
+static void choose(struct media_peer *peer, struct seat **seat, unsigned n)
+{
+	bool heard[SESSION_MLINES_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		heard[i] = has_room((const struct seat *const *)seat, n, i);
+	for (unsigned i = 0; i < n; i++) {
+		bool lower = peer->lean.lower && heard[i];
+		if (seat[i]->unheard == heard[i])
+			seat_set_unheard(seat[i], !heard[i]);
+		if (seat[i]->lower != lower) {
+			seat[i]->lower = lower;
+			demand_lower_changed(seat[i]->source);
+		}
+	}
+}
+
+/* Feedback to the peer takes of the same path. */
+static void pace_feedback(struct media_peer *peer, int64_t now_us)
+{
+	double bps = bwe_rate(peer->bwe, now_us);
+
+	if (peer->twcc)
+		peer->twcc->apart_us = peer->rate.limited ? MIN((int64_t)(FEEDBACK_BITS * 1e6 / (FEEDBACK_SHARE * bps)),
+								FEEDBACK_MAX_US)
+							  : 0;
+}
+
+/* All audio seats with a source, those of which sound comes first; returns how many these are. */
+static unsigned collect_voices(struct media_peer *peer, struct seat **seat, unsigned *ret_all, int64_t now_us)
+{
+	unsigned voices = 0, all = 0;
+
+	for (unsigned i = 0; i < peer->t->rec->mlines_len; i++) {
+		struct seat *s = peer->seat[i];
+		if (!s || s->rec->media != MEDIA_AUDIO || !s->source)
+			continue;
+		seat[all++] = s;
+		if (is_voice(s, now_us)) {
+			seat[all - 1] = seat[voices];
+			seat[voices++] = s;
+		}
+	}
+	*ret_all = all;
+	return voices;
+}
+
+void sound_look(struct media_peer *peer, int64_t now_us)
+{
+	struct seat *seat[SESSION_MLINES_MAX];
+	struct lean *lean = &peer->lean;
+	bool was = lean->packs;
+	unsigned all;
+
+	if (!peer->bwe)
+		return;
+	unsigned voices = collect_voices(peer, seat, &all, now_us);
+	pace_feedback(peer, now_us);
+	struct lean_path path = { .bps = bwe_rate(peer->bwe, now_us),
+				  .congested = is_congested(peer, now_us),
+				  .voices = voices };
+	for (unsigned i = 0; i < voices; i++)
+		path.taken += (uint32_t)seat[i]->meter.bps;
+	lean_look(lean, &path, now_us);
+	if (!was && !lean->packs)
+		return;
+	/* Who begins to send is one more of them with the next look. */
+	choose(peer, seat, lean->packs ? voices : all);
+	for (unsigned i = 0; i < all; i++)
+		pack_run(seat[i], now_us);
 }

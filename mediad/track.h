@@ -77,6 +77,7 @@ struct track {
 	unsigned codec_version;	    /* rises when codec changes */
 	struct seat *seats;	    /* who watches, here */
 	uint8_t watched;	    /* layers that they take: bit i = layer i */
+	bool lower;		    /* sound: some of them need fewer bits of it */
 	struct layer_set set;
 	struct track *layered_next, **layered_link; /* in media->layered: demand.c looks after it */
 	struct track_layer *layer[SESSION_LAYERS_MAX];
@@ -88,6 +89,8 @@ struct track {
 		uint8_t told; /* layers */
 		bool due;     /* it is to be told */
 		bool watched; /* somebody watches, or did */
+		bool lower_told;
+		uint64_t lower_elsewhere; /* mediads that need fewer bits of it */
 		unsigned tries;
 		int64_t since_us, told_us, measured_us;
 		int64_t wanted_us[SESSION_LAYERS_MAX]; /* when somebody last wanted it */
@@ -95,6 +98,7 @@ struct track {
 	/* remote */
 	struct track *next, **link; /* in media->remotes */
 	uint8_t subscribed;	    /* layers */
+	bool lower_asked;
 	uint8_t loss_told;
 };
 

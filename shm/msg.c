@@ -141,7 +141,7 @@ static bool subscribe_valid(void *payload, size_t len)
 	const struct msg_subscribe *m = payload;
 
 	(void)len;
-	return m->layers > 0 && m->layers < 1u << SESSION_LAYERS_MAX;
+	return m->layers > 0 && m->layers < 1u << SESSION_LAYERS_MAX && m->lower <= 1;
 }
 
 static bool keyframe_valid(void *payload, size_t len)
@@ -218,6 +218,15 @@ static bool layers_valid(void *payload, size_t len)
 			return false;
 	}
 	return m->count <= SESSION_LAYERS_MAX;
+}
+
+static bool sound_valid(void *payload, size_t len)
+{
+	struct msg_sound *m = payload;
+
+	(void)len;
+	CUT(m->mid);
+	return m->bps <= INT32_MAX;
 }
 
 static bool levels_valid(void *payload, size_t len)
@@ -303,6 +312,7 @@ static const struct kind kinds[] = {
 	[MSG_SPEAKER] = { .name = "speaker", .len = sizeof(struct msg_speaker), .valid = speaker_valid },
 	[MSG_QUALITY] = { .name = "quality", .len = sizeof(struct msg_quality), .valid = quality_valid },
 	[MSG_LAYERS] = { .name = "layers", .len = sizeof(struct msg_layers), .valid = layers_valid },
+	[MSG_SOUND] = { .name = "sound", .len = sizeof(struct msg_sound), .valid = sound_valid },
 	[MSG_TRACK_LEVELS] = { .name = "track_levels", .len = sizeof(struct msg_levels), .valid = levels_valid },
 	[MSG_EVENT] = { .name = "event", .len = sizeof(struct msg_fragment), .longer = true, .valid = event_valid },
 };

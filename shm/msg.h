@@ -46,6 +46,7 @@ enum msg_type {
 	MSG_SPEAKER,	     /* struct msg_speaker: event, corr 0; several when there are many listeners */
 	MSG_QUALITY,	     /* struct msg_quality: event, corr 0 */
 	MSG_LAYERS,	     /* struct msg_layers: event, corr 0 */
+	MSG_SOUND,	     /* struct msg_sound: event, corr 0 */
 
 	/* mediad ↔ mediad */
 	MSG_CALL_HERE = 128,   /* struct msg_call: I have members of this call; tell me your tracks */
@@ -215,6 +216,15 @@ struct msg_layers {
 	} layer[SESSION_LAYERS_MAX];
 };
 
+/* How many bits a second that member's microphone should take at most, for the sake of who hears it. */
+struct msg_sound {
+	uint64_t transport;
+	struct id call, member;
+	char mid[SESSION_MID_MAX + 1];
+	uint8_t reserved[3];
+	uint32_t bps; /* of Opus, headers not counted; 0 = as it likes */
+};
+
 struct msg_track {
 	uint64_t handle; /* on the sender's mediad */
 	struct id call, member;
@@ -236,7 +246,7 @@ struct msg_track {
 struct msg_subscribe {
 	uint64_t handle;
 	uint32_t layers; /* bit i = layer i; not 0 */
-	uint32_t reserved;
+	uint32_t lower;	 /* sound: 1 = it should take fewer bits */
 };
 
 struct msg_keyframe {
@@ -291,6 +301,7 @@ _Static_assert(sizeof(struct msg_nack) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_view) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_speaker) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_layers) <= LINK_PAYLOAD_MAX, "fits");
+_Static_assert(sizeof(struct msg_sound) <= LINK_PAYLOAD_MAX, "fits");
 _Static_assert(sizeof(struct msg_levels) <= LINK_PAYLOAD_MAX, "fits");
 
 /* Checks a received message: known type, exact length, strings ended, counts and enums in range (strings

@@ -107,7 +107,7 @@ struct stats_mediad {
 	stat_t core;	      /* it ran on at the last heartbeat */
 	stat_t load_permille; /* parley_mediad_load_ratio: CPU time by time, smoothed (mediad/budget.h) */
 	stat_t over_budget;   /* 1: takes nobody new */
-	stat_t reserved[1];
+	stat_t packed_packets;	 /* parley_mediad_packed_packets_total{mediad}: sound, several frames in one */
 } SHM_ALIGNED;
 
 struct stats_region {

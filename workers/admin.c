@@ -89,6 +89,8 @@ static const struct metric mediad_metrics[] = {
 	{ "mediad_keyframes_total", "counter", "Key frames received.", M(keyframes), 0 },
 	{ "mediad_layer_switches_total", "counter", "Seats that went on with another layer of their source.",
 	  M(layer_switches), 0 },
+	{ "mediad_packed_packets_total", "counter",
+	  "Packets of sound sent with several frames, over paths that hardly take it.", M(packed_packets), 0 },
 	{ "mediad_red_packets_total", "counter", "Packets of sound sent with older ones along (RFC 2198).",
 	  M(red_packets), 0 },
 	{ "mediad_red_bytes_total", "counter", "Bytes that this added.", M(red_bytes), 0 },

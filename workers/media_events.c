@@ -219,6 +219,25 @@ void media_events_on_layers(struct media_events *events, const struct msg_layers
 	buf_fini(&json);
 }
 
+void media_events_on_sound(struct media_events *events, const struct msg_sound *m)
+{
+	struct buf json = { 0 };
+	struct json_out o;
+
+	json_out_init(&o, &json);
+	json_out_object(&o, NULL);
+	json_out_string(&o, "type", "sound");
+	json_out_id(&o, "call_id", &m->call);
+	json_out_string(&o, "mid", m->mid);
+	if (m->bps)
+		json_out_int(&o, "bitrate", m->bps);
+	else
+		json_out_null(&o, "bitrate");
+	json_out_object_end(&o);
+	send_to_member(events, &m->member, &json);
+	buf_fini(&json);
+}
+
 void media_events_on_lost(struct media_events *events, const struct msg_transport_state *m)
 {
 	struct buf json = { 0 };

@@ -24,6 +24,7 @@ void media_events_on_seats(struct media_events *events, unsigned mediad, const s
 void media_events_on_speaker(struct media_events *events, const struct msg_speaker *m);
 void media_events_on_quality(struct media_events *events, unsigned mediad, const struct msg_quality *m);
 void media_events_on_layers(struct media_events *events, const struct msg_layers *m);
+void media_events_on_sound(struct media_events *events, const struct msg_sound *m);
 void media_events_on_lost(struct media_events *events, const struct msg_transport_state *m);
 
 #endif

@@ -385,6 +385,9 @@ void media_link_on_msg(struct media_link *media, unsigned mediad, const struct l
 	case MSG_LAYERS:
 		media_events_on_layers(media->events, payload);
 		break;
+	case MSG_SOUND:
+		media_events_on_sound(media->events, payload);
+		break;
 	case MSG_MEDIA_LOST:
 		media_events_on_lost(media->events, payload);
 		break;

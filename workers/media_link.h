@@ -8,8 +8,8 @@
  *            What is lost for good (a mediad that dies with it) the reconciler frees.
  * Events:    MSG_TRANSPORT_STATE → statement media_state and its notify; MSG_SEATS → event `seats` to that
  *            member; MSG_MEDIA_LOST → event `media.lost` to that member; MSG_SPEAKER → event
- *            `speaker` to those that the mediad lists; MSG_QUALITY → event `quality`, MSG_LAYERS → event `layers` to
- *            that member.
+ *            `speaker` to those that the mediad lists; MSG_QUALITY → event `quality`, MSG_LAYERS → event `layers`,
+ *            MSG_SOUND → event `sound` to that member.
  * Callers:   the worker's only thread. Everything is copied.
  * Errors:    -EAGAIN (ring full: nothing was sent, 503), -ENOENT (MSG_ERR_GONE: that transport is not there,
  *            or is another member's), -ENOSPC (MSG_ERR_FULL), -EBADMSG (MSG_ERR_BAD), -ETIMEDOUT, -ENOMEM,

@@ -350,6 +350,20 @@ static void on_layers(const struct mediad *md, const struct msg_layers *m)
 	}
 }
 
+static void on_sound(const struct mediad *md, const struct msg_sound *m)
+{
+	for (unsigned i = 0; i < the_lab->devices_len; i++) {
+		struct lab_device *d = &the_lab->device[i];
+		if (!d->open || d->t.handle != m->transport || &the_lab->m[d->mediad].md != md)
+			continue;
+		assert_string_equal(m->mid, "0");
+		if (d->sounds_told++ == 0)
+			d->sound_bytes = d->audio.bytes;
+		d->sound_bps = m->bps;
+		d->audio.bytes = (uint16_t)(m->bps ? m->bps / 8 / 50 - LAB_SOUND_HEAD : d->sound_bytes);
+	}
+}
+
 static void on_quality(const struct mediad *md, const struct msg_quality *m)
 {
 	for (unsigned i = 0; i < the_lab->devices_len; i++) {
@@ -376,6 +390,8 @@ int mediad_event(struct mediad *md, uint32_t worker, uint16_t type, const void *
 		on_quality(md, payload);
 	if (type == MSG_LAYERS)
 		on_layers(md, payload);
+	if (type == MSG_SOUND)
+		on_sound(md, payload);
 	if (type != MSG_SEATS)
 		return 0;
 	memcpy(&seats, payload, sizeof(seats));
@@ -751,6 +767,8 @@ size_t lab_build(struct lab_device *d, struct lab_sender *s, bool video, bool ke
 		memcpy(q, (uint8_t[]){ 0x80 | LAB_PT_OPUS, 0x0f, 0x00, 5, LAB_PT_OPUS, 0, 0, 0, 0, 0 }, 10);
 		q += 10;
 	}
+	if (d->lab->opus && !video)
+		*q++ = LAB_TOC;
 	*q++ = (uint8_t)(d->number | s->layer << 6);
 	rtp_put32(q, s->frame);
 	q += 4;
@@ -934,8 +952,45 @@ static void read_payload(struct lab_packet *packet, const uint8_t *p, bool video
 
 static void note_heard(struct lab_stream *s, uint32_t frame)
 {
-	s->heards += !s->heard[frame % LAB_LOG];
-	s->heard[frame % LAB_LOG] = 1;
+	int64_t *heard_us = &s->heard_us[frame % LAB_LOG];
+
+	s->heards += *heard_us == 0;
+	*heard_us = *heard_us ? *heard_us : the_lab->now_us;
+}
+
+/* Opus (RFC 6716, 3): one frame, or several of one length each, with their lengths. Returns where the first begins. */
+static size_t unwrap_opus(struct lab_stream *s, const uint8_t *payload, size_t len)
+{
+	unsigned n = (payload[0] & 3) == 3 ? payload[1] & 63 : 1;
+	size_t at = 2, first, size[63], left = len - 2;
+	uint32_t frame = 0;
+
+	assert_int_equal(payload[0] & ~3, LAB_TOC);
+	if (n == 1)
+		return 1;
+	assert_int_equal(payload[1] & 0xc0, 0x80);
+	for (unsigned i = 0; i + 1 < n; i++) {
+		size[i] = payload[at++];
+		left--;
+		if (size[i] >= 252) {
+			size[i] += 4u * payload[at++];
+			left--;
+		}
+		left -= size[i];
+	}
+	size[n - 1] = left;
+	first = at;
+	for (unsigned i = 0; i < n; at += size[i++]) {
+		struct lab_packet packet = { 0 };
+		assert_true(size[i] >= 6 && at + size[i] <= len);
+		read_payload(&packet, payload + at, false);
+		assert_true(i == 0 || packet.frame == frame + 1);
+		frame = packet.frame;
+		note_heard(s, frame);
+	}
+	assert_int_equal(at, len);
+	s->joined++;
+	return first;
 }
 
 /* Older packets are what they were; returns where the packet's own payload begins. */
@@ -1023,6 +1078,8 @@ static void receive(struct lab_device *d, const struct mail *w)
 		assert_int_equal(rtp.payload_type, s->video ? LAB_PT_VP8 : red ? LAB_PT_RED : LAB_PT_OPUS);
 		if (red)
 			payload += unwrap_red(s, &rtp, payload, index);
+		else if (d->lab->opus && !s->video)
+			payload += unwrap_opus(s, payload, rtp.payload_len);
 	}
 	if (s->packets++ == 0)
 		s->first = s->highest = index;

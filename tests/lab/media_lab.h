@@ -32,6 +32,8 @@
 #define LAB_RED_NONSENSE 5  /* bytes of the older copy that a device puts into what it sends wrapped */
 #define LAB_LEVEL	 30 /* dB below overload: speech */
 #define LAB_SILENCE	 90
+#define LAB_TOC		 0x78 /* of Opus: hybrid, full band, one frame of 20 ms */
+#define LAB_SOUND_HEAD	 7    /* bytes of a packet of sound before those that fill it, with a TOC */
 
 enum {
 	LAB_EXT_MID = 4,
@@ -70,8 +72,9 @@ struct lab_stream {
 	unsigned older, older_max; /* older ones in them, at most in one; */
 	unsigned older_known;	   /* of these had come before, and were the same; */
 	unsigned older_others;	   /* were another device's than the packet's own */
-	uint8_t heard[LAB_LOG];	   /* sound, by frame: it came, on its own or with another */
+	int64_t heard_us[LAB_LOG]; /* sound, by frame: when it came, on its own or with another; 0 = it did not */
 	unsigned heards;	   /* of them */
+	unsigned joined;	   /* packets of several frames (lab->opus) */
 	int64_t report_us;
 };
 
@@ -111,6 +114,9 @@ struct lab_device {
 	bool deaf_to_layers;	       /* goes on sending what nobody watches */
 	uint8_t layers;		       /* as told: bit i = layer i */
 	unsigned layers_told;
+	/* What it was told of its sound, which it does. */
+	uint32_t sound_bps;
+	unsigned sounds_told, sound_bytes; /* bytes: that fill a packet when it may do as it likes */
 	uint16_t twcc_seq;
 	unsigned twcc_feedbacks, twcc_received, twcc_lost, rembs;
 	int64_t ntp_skew_us, report_us, rr_us;
@@ -167,6 +173,7 @@ struct lab {
 	bool events_full; /* no worker takes events */
 	bool refuse_rtp;  /* egress_rtp says -ENOTCONN */
 	uint64_t rtp_out, rtcp_out;
+	bool opus; /* packets of sound have a TOC (RFC 6716), and come with several frames, perhaps */
 };
 
 struct lab *lab_new(unsigned mediads);

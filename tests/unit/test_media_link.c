@@ -636,6 +636,20 @@ static void test_layers(void **state)
 					"{\"rid\":\"h\",\"active\":false}]}");
 }
 
+static void test_sound(void **state)
+{
+	struct msg_sound m = { .transport = 8, .call = call, .member = member, .mid = "0", .bps = 16000 };
+
+	(void)state;
+	say(1, MSG_SOUND, 0, &m, sizeof(m));
+	assert_true(id_equal(&event_to, &member));
+	assert_string_equal(event_text, "{\"type\":\"sound\",\"call_id\":\"01020300-0000-0000-0000-000000000000\","
+					"\"mid\":\"0\",\"bitrate\":16000}");
+	m.bps = 0;
+	say(1, MSG_SOUND, 0, &m, sizeof(m));
+	assert_non_null(strstr(event_text, "\"bitrate\":null"));
+}
+
 static void test_view(void **state)
 {
 	struct msg_view_item items[MSG_VIEW_MAX + 2] = { { .member = member, .kind = TRACK_SCREEN, .height = 720 } };
@@ -743,6 +757,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_speaker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_quality, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sound, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_view, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ask_seats, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_media_ids, setup, teardown),

@@ -61,6 +61,7 @@ static const struct {
 	{ MSG_SPEAKER, sizeof(struct msg_speaker) },
 	{ MSG_QUALITY, sizeof(struct msg_quality) },
 	{ MSG_LAYERS, sizeof(struct msg_layers) },
+	{ MSG_SOUND, sizeof(struct msg_sound) },
 };
 
 static void test_unknown_types(void **state)
@@ -284,6 +285,7 @@ static void test_tracks(void **state)
 	struct msg_subscribe subscribe = { .layers = 7 };
 	struct msg_keyframe keyframe = { .layer = 2 };
 	struct msg_layers layers = { .count = 3 };
+	struct msg_sound sound = { .bps = 16000 };
 
 	(void)state;
 	assert_int_equal(check(MSG_TRACK_ADD, &m, sizeof(m), NULL), 0);
@@ -308,6 +310,8 @@ static void test_tracks(void **state)
 	assert_int_equal(check(MSG_TRACK_SUBSCRIBE, &subscribe, sizeof(subscribe), NULL), 0);
 	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, layers, 0, -EPROTO);
 	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, layers, 8, -EPROTO);
+	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, lower, 1, 0);
+	EXPECT(MSG_TRACK_SUBSCRIBE, subscribe, lower, 2, -EPROTO);
 	assert_int_equal(check(MSG_TRACK_KEYFRAME, &keyframe, sizeof(keyframe), NULL), 0);
 	EXPECT(MSG_TRACK_KEYFRAME, keyframe, layer, 3, -EPROTO);
 	memset(layers.mid, 'm', sizeof(layers.mid));
@@ -317,6 +321,10 @@ static void test_tracks(void **state)
 	assert_int_equal(strnlen(layers.layer[2].rid, sizeof(layers.layer[2].rid)), SESSION_RID_MAX);
 	EXPECT(MSG_LAYERS, layers, count, 4, -EPROTO);
 	EXPECT(MSG_LAYERS, layers, layer[1].active, 2, -EPROTO);
+	memset(sound.mid, 'm', sizeof(sound.mid));
+	assert_int_equal(check(MSG_SOUND, &sound, sizeof(sound), &sound), 0);
+	assert_int_equal(strnlen(sound.mid, sizeof(sound.mid)), SESSION_MID_MAX);
+	EXPECT(MSG_SOUND, sound, bps, UINT32_MAX, -EPROTO);
 }
 
 static int check_event(uint32_t total, uint32_t offset, size_t part)

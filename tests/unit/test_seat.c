@@ -354,7 +354,7 @@ static unsigned unheard(const struct lab_stream *s, const struct lab_device *sou
 	unsigned n = 0, frames = source->audio.frame - since - 10;
 
 	for (unsigned i = 0; i < frames; i++)
-		n += !s->heard[(since + i) % LAB_LOG];
+		n += !s->heard_us[(since + i) % LAB_LOG];
 	return n * 1000 / frames;
 }
 

@@ -84,6 +84,37 @@ static void feedback_is_due_by_time_and_marker(void **state)
 	free(t);
 }
 
+/* Over a narrow way back. */
+static void feedback_is_as_far_apart_as_the_caller_wants(void **state)
+{
+	struct twcc *t = malloc(sizeof(*t));
+	struct told told;
+	int64_t now = 1000000;
+
+	(void)state;
+	assert_non_null(t);
+	twcc_init(t);
+	t->apart_us = 250000;
+	twcc_on_packet(t, 1, true, now);
+	assert_int_equal(twcc_due_us(t), now); /* nothing was told before */
+	assert_int_equal(build(t, now, &told), 1);
+	twcc_on_packet(t, 2, true, now + 60000);
+	assert_int_equal(twcc_due_us(t), now + 250000);
+	twcc_on_packet(t, 3, true, now + 120000);
+	assert_int_equal(twcc_due_us(t), now + 250000);
+	assert_int_equal(build(t, now + 250000, &told), 1);
+	assert_int_equal(told.received, 2);
+	twcc_on_packet(t, 4, true, now + 600000);
+	assert_int_equal(twcc_due_us(t), now + 600000);
+	for (uint16_t i = 5; i < 5 + TWCC_WINDOW / 2; i++)
+		twcc_on_packet(t, i, false, now + 600001);
+	t->apart_us = 0;
+	assert_true(build(t, now + 600001, &told) > 0);
+	twcc_on_packet(t, 2000, true, now + 700001);
+	assert_int_equal(twcc_due_us(t), now + 700001);
+	free(t);
+}
+
 static void every_packet_is_told(void **state)
 {
 	struct twcc *t = malloc(sizeof(*t));
@@ -140,6 +171,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(feedback_is_due_by_time_and_marker),
+		cmocka_unit_test(feedback_is_as_far_apart_as_the_caller_wants),
 		cmocka_unit_test(every_packet_is_told),
 		cmocka_unit_test(jumps_and_floods_are_bounded),
 	};

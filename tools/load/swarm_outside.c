@@ -40,7 +40,7 @@ static double process_pss(int pid)
 	return kib;
 }
 
-static void read_metrics(const char *metrics, struct outside *ret)
+static void read_metrics(const char *metrics, struct swarm_outside *ret)
 {
 	double value;
 
@@ -60,12 +60,12 @@ static double add(double sum, double one)
 	return sum < 0 || one < 0 ? -1 : sum + one;
 }
 
-void outside_read(const char *admin, const int *pid, unsigned pids, struct outside *ret)
+void swarm_outside_read(const char *admin, const int *pid, unsigned pids, struct swarm_outside *ret)
 {
 	struct buf body = { 0 };
 	int status;
 
-	*ret = (struct outside){ 0 };
+	*ret = (struct swarm_outside){ 0 };
 	if (admin && admin_get(admin, "/metrics", &status, &body) == 0 && status == 200)
 		read_metrics((const char *)body.data, ret);
 	buf_fini(&body);

@@ -7,7 +7,7 @@
 
 #define OUTSIDE_WORKERS_MAX 64
 
-struct outside {
+struct swarm_outside {
 	unsigned workers; /* 0: no admin listener was asked, or it did not answer */
 	unsigned websockets[OUTSIDE_WORKERS_MAX];
 	unsigned pids;
@@ -18,6 +18,6 @@ struct outside {
 };
 
 /* admin may be NULL; pid: those that were named. */
-void outside_read(const char *admin, const int *pid, unsigned pids, struct outside *ret);
+void swarm_outside_read(const char *admin, const int *pid, unsigned pids, struct swarm_outside *ret);
 
 #endif

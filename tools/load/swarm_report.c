@@ -7,7 +7,7 @@
 
 static const char *const kind_name[] = { [SWARM_PRESENCE] = "presence", [SWARM_CHAT] = "chat" };
 
-static unsigned sum(const struct outside *o)
+static unsigned sum(const struct swarm_outside *o)
 {
 	unsigned n = 0;
 
@@ -16,7 +16,7 @@ static unsigned sum(const struct outside *o)
 	return n;
 }
 
-double swarm_skew(const struct outside *o)
+double swarm_skew(const struct swarm_outside *o)
 {
 	double mean = o->workers > 0 ? (double)sum(o) / o->workers : 0, most = 0;
 
@@ -38,7 +38,7 @@ bool swarm_is_whole(const struct swarm_options *options, const struct swarm_figu
 /* KiB of the workers for each WebSocket: all that they are, and what has come with the WebSockets. < 0: not known. */
 static double pss_each(const struct swarm_figures *f, bool grown)
 {
-	const struct outside *a = &f->before, *b = &f->idle;
+	const struct swarm_outside *a = &f->before, *b = &f->idle;
 
 	if (b->pss_kib < 0 || (grown && a->pss_kib < 0) || f->open == 0)
 		return -1;
@@ -57,7 +57,7 @@ static double ms(int64_t us)
 
 /* ---- the table ---- */
 
-static void table_workers(FILE *f, const char *name, const struct outside *o)
+static void table_workers(FILE *f, const char *name, const struct swarm_outside *o)
 {
 	if (o->workers == 0)
 		return;
@@ -146,7 +146,7 @@ static void put_times(yajl_gen g, const char *name, const struct histogram *h)
 	yajl_gen_map_close(g);
 }
 
-static void put_workers(yajl_gen g, const struct outside *o)
+static void put_workers(yajl_gen g, const struct swarm_outside *o)
 {
 	key(g, "workers");
 	yajl_gen_array_open(g);

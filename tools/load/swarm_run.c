@@ -48,15 +48,15 @@ struct swarm {
 	bool saying;
 	int64_t said_us;
 	struct shares_sum said_before;
-	struct outside outside;
+	struct swarm_outside outside;
 	/* CUT, RELOAD */
 	struct shares_sum left_before;
 	struct swarm_figures *figures;
 };
 
-static void read_outside(const struct swarm *s, struct outside *ret)
+static void read_outside(const struct swarm *s, struct swarm_outside *ret)
 {
-	outside_read(s->options.admin, s->options.pid, s->options.pids, ret);
+	swarm_outside_read(s->options.admin, s->options.pid, s->options.pids, ret);
 }
 
 static double since(double now, double before)
@@ -160,7 +160,7 @@ static void said(struct swarm *s)
 {
 	struct swarm_said *said = &s->figures->said[s->kind];
 	uint64_t heard = s->sum.heard - s->said_before.heard;
-	struct outside now;
+	struct swarm_outside now;
 
 	read_outside(s, &now);
 	double cpu = since(now.cpu_s, s->outside.cpu_s);

@@ -44,7 +44,7 @@ struct swarm_return {
 	unsigned back;
 	double seconds;			    /* until the last hello */
 	uint64_t attempts, opened, resumed; /* opened: some perhaps more than once */
-	struct outside after;
+	struct swarm_outside after;
 };
 
 struct swarm_figures {
@@ -52,7 +52,7 @@ struct swarm_figures {
 	double connect_seconds;
 	uint64_t attempts;
 	struct histogram hello;
-	struct outside before, idle; /* before the first WebSocket, and at the end of IDLE */
+	struct swarm_outside before, idle; /* before the first WebSocket, and at the end of IDLE */
 	double idle_cpu;	     /* cores; < 0: not known */
 	struct swarm_said said[SWARM_KINDS];
 	struct swarm_return cut, reload;
@@ -65,7 +65,7 @@ struct swarm_figures {
 int swarm_run(const struct swarm_options *options, const volatile int *stop, struct swarm_figures *ret_figures);
 
 /* How far the worker with the most or the fewest is from the mean, as a share of it. */
-double swarm_skew(const struct outside *o);
+double swarm_skew(const struct swarm_outside *o);
 bool swarm_is_whole(const struct swarm_options *options, const struct swarm_figures *f);
 void swarm_table(FILE *f, const struct swarm_options *options, const struct swarm_figures *figures);
 int swarm_json(FILE *f, const struct swarm_options *options, const struct swarm_figures *figures);

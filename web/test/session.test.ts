@@ -17,6 +17,7 @@ const LINE = {
   packets: 100,
   lost: 0,
   remoteLoss: 0,
+  remoteRtt: null,
   width: 1280,
   height: 720,
   fps: 15,
@@ -156,6 +157,17 @@ describe('a call that I start', () => {
     expect(peer().layers).toEqual([
       ['1', ['q', 'f']],
       ['all', []],
+    ])
+  })
+
+  it('sends less sound when who hears it has a thin way', async () => {
+    const { session, connect, peer } = setUp()
+    await connect()
+    session.soundChanged('0', 16_000)
+    session.soundChanged('0', null)
+    expect(peer().sounds).toEqual([
+      ['0', 16_000],
+      ['0', null],
     ])
   })
 

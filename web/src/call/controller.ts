@@ -168,6 +168,9 @@ export class Controller {
       case 'layers':
         mine?.layersChanged(event.mid, event.layers)
         break
+      case 'sound':
+        mine?.soundChanged(event.mid, event.bitrate)
+        break
       case 'media.lost':
         mine?.mediaLost(event.action)
         break

@@ -4,6 +4,8 @@
  * All m-lines are there from the start, with or without tracks: neither a slow permission question, nor a camera
  * or a screen that comes later, nor people who join need another offer. */
 import { encodingsFor, heightOf, RIDS } from './layers'
+import type { Thrift } from './narrow'
+import { LEAN_BITRATE, withLongPackets } from './narrow'
 import type { Sample } from './stats'
 import { arrivedIn, readSample } from './stats'
 import { answerAnew, LOOK_EVERY_MS, WayWatch } from './ways'
@@ -26,8 +28,12 @@ export interface PeerLike {
   setTrack(kind: SentKind, track: MediaStreamTrack | null): Promise<void>
   /** Which layers of an m-line somebody watches, by rid; the others are not sent. */
   setLayers(mid: string, active: ReadonlySet<string>): void
-  /** All layers: what the server said is not known any more. */
+  /** Bits a second that the sound of an m-line should take at most, for the sake of who hears it; null: as it likes. */
+  setSound(mid: string, bitrate: number | null): void
+  /** All layers, and all of the sound: what the server said is not known any more. */
   allLayers(): void
+  /** How little is to be sent, as the way from here takes no more. */
+  setThrift(thrift: Thrift): void
   /** The m-line of each thing that is sent; null before the first offer. */
   sentOn(kind: SentKind): string | null
   /** The receiving halves, in the order of their m-lines. */
@@ -95,6 +101,8 @@ export class Peer implements PeerLike {
   private readonly lines: Record<SentKind, RTCRtpTransceiver>
   private closed = false
   private wanted: ReadonlySet<string> = new Set(RIDS)
+  private sound: number | null = null
+  private thrift: Thrift = 'all'
   private turn: Promise<void> = Promise.resolve()
   private readonly ways: WayWatch
   private readonly waysTimer: ReturnType<typeof setInterval>
@@ -173,9 +181,9 @@ export class Peer implements PeerLike {
   }
 
   async accept(answer: string): Promise<void> {
-    await this.pc.setRemoteDescription({ type: 'answer', sdp: answerAnew(answer, this.restarts, 0) })
-    this.answer = answer
     this.renamed = 0
+    await this.pc.setRemoteDescription({ type: 'answer', sdp: this.named(answer) })
+    this.answer = answer
     await this.keepScreenSharp()
   }
 
@@ -184,10 +192,7 @@ export class Peer implements PeerLike {
     const { sender } = this.lines[kind]
     await sender.replaceTrack(track)
     if (kind === 'camera') return this.adaptLayers()
-    // Firefox sends black pictures where a track was, and a screen that is sent is a screen that is shown.
-    await this.change(sender, (parameters) => {
-      for (const encoding of parameters.encodings) encoding.active = sender.track !== null
-    })
+    return kind === 'screen' ? this.adaptScreen() : this.adaptSound(kind)
   }
 
   setLayers(mid: string, active: ReadonlySet<string>): void {
@@ -196,9 +201,29 @@ export class Peer implements PeerLike {
     void this.adaptLayers()
   }
 
+  setSound(mid: string, bitrate: number | null): void {
+    if (mid !== this.lines.microphone.mid || bitrate === this.sound) return
+    this.sound = bitrate
+    void this.adaptSound('microphone')
+  }
+
   allLayers(): void {
     this.wanted = new Set(RIDS)
+    this.sound = null
     void this.adaptLayers()
+    void this.adaptSound('microphone')
+  }
+
+  setThrift(thrift: Thrift): void {
+    if (thrift === this.thrift) return
+    const lean = this.thrift === 'lean' || thrift === 'lean'
+    this.thrift = thrift
+    void this.adaptLayers()
+    void this.adaptScreen()
+    if (!lean) return
+    void this.adaptSound('microphone')
+    void this.adaptSound('screen_audio')
+    void this.answerAgain()
   }
 
   sentOn(kind: SentKind): string | null {
@@ -264,22 +289,33 @@ export class Peer implements PeerLike {
 
   /** ICE restarts; the answer is the last one under another name. What goes wrong is left to who asks the server. */
   private async restartAlone(): Promise<void> {
+    if (this.answer === null || this.closed || this.pc.signalingState !== 'stable') return
+    this.restarts++
+    this.renamed++
+    await this.answerAgain(true)
+  }
+
+  /** The last answer is the answer to a new offer, too, with what has changed here meanwhile. */
+  private async answerAgain(iceRestart = false): Promise<void> {
     const { answer } = this
     const state = () => this.pc.signalingState
     if (answer === null || this.closed || state() !== 'stable') return
-    this.restarts++
-    this.renamed++
     try {
-      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart: true }))
+      await this.pc.setLocalDescription(await this.pc.createOffer({ iceRestart }))
       if (this.answer !== answer) return
-      await this.pc.setRemoteDescription({
-        type: 'answer',
-        sdp: answerAnew(answer, this.restarts, this.renamed),
-      })
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: this.named(answer) })
+      // Chromium switches on all layers that an answer names.
+      void this.adaptLayers()
     } catch {
       if (state() === 'have-local-offer')
         await this.pc.setLocalDescription({ type: 'rollback' }).catch(() => undefined)
     }
+  }
+
+  /** The last answer, as it is to be said now. */
+  private named(answer: string): string {
+    const named = answerAnew(answer, this.restarts, this.renamed)
+    return this.thrift === 'lean' ? withLongPackets(named, this.lines.microphone.mid) : named
   }
 
   /** The layers fit the camera, nobody gets what nobody watches, and where there is no camera there is no picture. */
@@ -290,7 +326,29 @@ export class Peer implements PeerLike {
       for (const encoding of parameters.encodings) {
         const next = plan.find(({ rid }) => rid === encoding.rid)
         if (next) Object.assign(encoding, next)
-        if (!sender.track) encoding.active = false
+        if (!sender.track || this.thrift !== 'all') encoding.active = false
+      }
+    })
+  }
+
+  /** Firefox sends black pictures where a track was, and a screen that is sent is a screen that is shown. */
+  private adaptScreen(): Promise<void> {
+    const { sender } = this.lines.screen
+    return this.change(sender, (parameters) => {
+      for (const encoding of parameters.encodings)
+        encoding.active = sender.track !== null && this.thrift === 'all'
+    })
+  }
+
+  private adaptSound(kind: 'microphone' | 'screen_audio'): Promise<void> {
+    const { sender } = this.lines[kind]
+    return this.change(sender, (parameters) => {
+      const wish = kind === 'microphone' ? this.sound : null
+      const most = this.thrift === 'lean' ? Math.min(LEAN_BITRATE, wish ?? Infinity) : wish
+      for (const encoding of parameters.encodings) {
+        encoding.active = sender.track !== null
+        if (most === null) delete encoding.maxBitrate
+        else encoding.maxBitrate = most
       }
     })
   }

@@ -182,6 +182,11 @@ export class CallSession {
     this.transport.setLayers(mid, new Set(active))
   }
 
+  /** How many bits a second what is heard on that m-line should take at most; null: as it likes. */
+  soundChanged(mid: string, bitrate: number | null): void {
+    this.transport.setSound(mid, bitrate)
+  }
+
   /** Events were missed, perhaps: nothing stays off that somebody has begun to watch. */
   eventsResumed(): void {
     this.transport.allLayers()

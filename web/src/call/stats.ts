@@ -9,6 +9,8 @@ export interface LineSample {
   lost: number
   /** Lost on the way to the server, as it says; only for what is sent. */
   remoteLoss: number | null
+  /** Seconds to the server and back, as it says; only for what is sent. */
+  remoteRtt: number | null
   width: number | null
   height: number | null
   fps: number | null
@@ -103,6 +105,7 @@ function readLine(entry: Entry, byId: Map<unknown, Entry>): LineSample | null {
     packets: number(inbound ? entry.packetsReceived : entry.packetsSent) ?? 0,
     lost: inbound ? Math.max(0, number(entry.packetsLost) ?? 0) : 0,
     remoteLoss: inbound ? null : number(byId.get(entry.remoteId)?.fractionLost),
+    remoteRtt: inbound ? null : number(byId.get(entry.remoteId)?.roundTripTime),
     width: number(entry.frameWidth),
     height: number(entry.frameHeight),
     fps: number(entry.framesPerSecond),
@@ -124,6 +127,7 @@ function merge(lines: LineSample[], line: LineSample): void {
     packets: big.packets + small.packets,
     lost: big.lost + small.lost,
     remoteLoss: Math.max(big.remoteLoss ?? 0, small.remoteLoss ?? 0),
+    remoteRtt: big.remoteRtt ?? small.remoteRtt,
   })
 }
 

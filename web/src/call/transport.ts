@@ -9,6 +9,7 @@
  * Whoever makes it calls `start` once the server knows the call, and `close` at the end. Until then each change is
  * told by `onChange`. */
 import type { Api } from '../api/client'
+import { NarrowWatch } from './narrow'
 import type { MakePeer, PeerLike, PeerState, SentKind, SentTracks } from './peer'
 import type { Sample } from './stats'
 import type { MediaState } from './view'
@@ -55,6 +56,7 @@ export class Transport {
   private reconnectTimer: ReturnType<typeof setTimeout> | undefined
   private disconnectTimer: ReturnType<typeof setTimeout> | undefined
   private readonly listenTimer: ReturnType<typeof setInterval>
+  private narrow = new NarrowWatch()
   private lastHeard: number | null = null
   private silentRounds = 0
 
@@ -93,6 +95,11 @@ export class Transport {
   /** What somebody watches of what is sent on that m-line. */
   setLayers(mid: string, active: ReadonlySet<string>): void {
     this.peer?.setLayers(mid, active)
+  }
+
+  /** How many bits a second what is heard on that m-line should take at most. */
+  setSound(mid: string, bitrate: number | null): void {
+    this.peer?.setSound(mid, bitrate)
   }
 
   allLayers(): void {
@@ -155,6 +162,7 @@ export class Transport {
         onTracks: () => this.peer === peer && this.handlers.onChange(),
       })
       this.peer = peer
+      this.narrow = new NarrowWatch()
       this.peerState = 'connecting'
       const offer = await peer.offer()
       if (generation !== this.generation) return
@@ -238,6 +246,7 @@ export class Transport {
     if (this.peer !== peer || this.media !== 'connected') return
     const heard = sample?.heard ?? null
     this.handlers.onSample(sample)
+    if (sample) peer.setThrift(this.narrow.next(sample))
     this.silentRounds = heard !== null && heard === this.lastHeard ? this.silentRounds + 1 : 0
     this.lastHeard = heard
     if (this.silentRounds >= SILENT_ROUNDS) void this.recover('ice_restart')

@@ -1,4 +1,5 @@
 import type { Call, Contact, Member, User } from '../../src/api/types'
+import type { Thrift } from '../../src/call/narrow'
 import type { MakePeer, PeerHandlers, PeerLike, SentKind, SentTracks } from '../../src/call/peer'
 import type { Sample } from '../../src/call/stats'
 
@@ -132,9 +133,19 @@ export class FakePeer implements PeerLike {
   }
 
   layers: [string, string[]][] = []
+  sounds: [string, number | null][] = []
+  thrift: Thrift = 'all'
 
   setLayers(mid: string, active: ReadonlySet<string>): void {
     this.layers.push([mid, [...active]])
+  }
+
+  setSound(mid: string, bitrate: number | null): void {
+    this.sounds.push([mid, bitrate])
+  }
+
+  setThrift(thrift: Thrift): void {
+    this.thrift = thrift
   }
 
   allLayers(): void {
