@@ -98,6 +98,14 @@ describe('a way that hardly takes sound', () => {
     expect(stays()).toBe(20)
   })
 
+  it('is not a longer one that was found in mid-call', () => {
+    const { pass } = watch()
+    pass(10, 60)
+    expect(pass(2, 60, 0, 0.3)).toBe('lean')
+    expect(pass(9, 20, 0, 0.3)).toBe('lean')
+    expect(pass(60, 60, 0, 0.3)).toBe('all')
+  })
+
   it('begins anew when it was over for long', () => {
     const { begin, pass, stays } = watch()
     begin()

@@ -32,6 +32,8 @@ export class NarrowWatch {
   private hold = HOLD_MS
   private narrow = 0
   private shortest = Infinity
+  /** Since sound is lean: what the way takes by itself, with no queue of ours on it. */
+  private shortestLean = Infinity
   private last: { at: number; bytes: number } | null = null
 
   /** A second has passed. */
@@ -41,6 +43,8 @@ export class NarrowWatch {
     this.narrow = this.sendsLittle(at, sent) && this.isHarmed(sent) ? this.narrow + 1 : 0
     const passed = at - this.since
     if (this.is === 'lean') {
+      // Still as long: another way, over a mobile network perhaps, and no queue.
+      if (passed >= this.hold && this.shortestLean < Infinity) this.shortest = this.shortestLean
       if (passed >= this.hold) this.move('sound', at)
     } else if (this.narrow >= NARROW_FOR) {
       if (passed < 2 * TRIAL_MS) this.hold = Math.min(this.hold * 2, HOLD_MAX_MS)
@@ -61,6 +65,7 @@ export class NarrowWatch {
   private isHarmed(sent: Sample['lines']): boolean {
     const rtts = sent.flatMap(({ remoteRtt }) => remoteRtt ?? [])
     this.shortest = Math.min(this.shortest, ...rtts)
+    if (this.is === 'lean') this.shortestLean = Math.min(this.shortestLean, ...rtts)
     // What the server says of sound tells also how much of it is lost on the way to others.
     const pictures = sent.filter(({ kind }) => kind === 'video')
     const lost = (pictures.length > 0 ? pictures : sent).map(({ remoteLoss }) => remoteLoss ?? 0)
@@ -69,6 +74,7 @@ export class NarrowWatch {
 
   private move(is: Thrift, at: number): void {
     this.is = is
+    this.shortestLean = Infinity
     this.since = at
     this.narrow = 0
   }
