@@ -35,7 +35,7 @@ struct swarm {
 	struct shares shares;
 	struct shares_sum sum;
 	unsigned per_share;
-	char host[256], authority[300];
+	char host[256], authority[300], base[320];
 	struct loop_timer step;
 	enum phase phase;
 	int64_t phase_us;
@@ -335,6 +335,7 @@ static int find_address(struct swarm *s)
 		return -EINVAL;
 	}
 	snprintf(s->authority, sizeof(s->authority), "%s", url + 8);
+	snprintf(s->base, sizeof(s->base), "https://%s/api/v1", s->authority);
 	origin_host(url, s->host, sizeof(s->host));
 	const char *bracket = strrchr(url, ']'), *colon = strrchr(bracket ? bracket : url + 8, ':');
 	if (colon)
@@ -400,7 +401,7 @@ static int swarm_init(struct swarm *s)
 	if (err == 0)
 		err = start_tls(s);
 	if (err == 0)
-		err = api_new(s->loop, o->url, o->insecure, o->connections, &s->api);
+		err = api_new(s->loop, s->base, o->insecure, o->connections, &s->api);
 	if (err == 0)
 		err = people_init(&s->people, s->api, o->accounts, o->tokens);
 	s->pages.ws.tls = s->tls;
